@@ -1,0 +1,214 @@
+//! The cache: what may be shared (`key`), what may be stored (`admission`), for how long (`ttl`),
+//! where it is kept (`exact`, `semantic`), and whether a neighbour answers the question (`verify`).
+//!
+//! Decisions are values with reasons. Trouble here is a bypass and the request goes on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::dialect::Usage;
+use crate::now::Now;
+use crate::price::Money;
+
+/// 256-bit key over the canonical request: equal keys, equal answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CacheKey(pub [u8; 32]);
+
+/// Hash of everything that must be equal before two prompts may share an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Scope(pub [u8; 32]);
+
+/// The identity of a request for the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keyed {
+    pub exact: CacheKey,
+    pub scope: Scope,
+    /// `Some`: only the exact level works, and why.
+    pub exact_only: Option<MissDetail>,
+    /// The request's output limit: a hit needs no more completion tokens than this.
+    pub limit: Option<u64>,
+}
+
+/// Which level answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Level {
+    Exact,
+    Semantic,
+}
+
+/// What the cache decided about a request.
+#[derive(Debug, Clone)]
+pub enum CacheVerdict {
+    Hit {
+        level: Level,
+        entry: Arc<Entry>,
+        evidence: Option<Evidence>,
+    },
+    /// Looked up, nothing served. `detail` as in `Cache-Status`.
+    Miss {
+        detail: Option<MissDetail>,
+        evidence: Option<Evidence>,
+    },
+    /// The caller's own directive sent it upstream.
+    Request(RequestDetail),
+    /// An entry was found, but it had expired.
+    Stale,
+    /// Neither looked up nor stored.
+    Bypass(BypassReason),
+}
+
+/// Why a lookup served nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MissDetail {
+    /// No stored neighbour above the floor.
+    NoCandidate,
+    /// The best candidate's score did not pass the line.
+    BelowLine,
+    Guard(Guard),
+    /// The stored answer is longer than the request's output limit allows.
+    Length,
+    /// The prompt is longer than the embedder's window.
+    Window,
+    Image,
+    File,
+    ToolResult,
+    Prefill,
+    Seed,
+    /// The embedder failed, was late or is off.
+    Embedder,
+}
+
+/// A hard veto of the verifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Guard {
+    Number,
+    Unit,
+    Date,
+    Negation,
+    Antonym,
+    Entity,
+}
+
+/// A request's `Cache-Control` that forwarded it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RequestDetail {
+    NoCache,
+    MaxAge,
+}
+
+/// Why the cache took no part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BypassReason {
+    Temperature,
+    N,
+    Logprobs,
+    Modality,
+    WebSearch,
+    Store,
+    /// Time to live of the class is zero.
+    Volatile,
+    /// A rule of `cache.rules`, or the route's `cache: false`.
+    Rule,
+    Observe,
+    Disabled,
+}
+
+/// What the semantic level saw: recorded with every lookup, served or not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evidence {
+    /// Id of the best candidate.
+    pub entry: String,
+    /// Cosine in [−1, 1].
+    pub similarity: f32,
+    /// Cosine ahead of the best candidate with another answer.
+    pub margin: f32,
+    /// The verifier's score, and the line it is held against.
+    pub score: f32,
+    pub line: f32,
+    pub guard: Option<Guard>,
+}
+
+/// Life expectancy of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TtlClass {
+    Default,
+    Volatile,
+    Timeless,
+}
+
+/// A stored answer and all that is known about it.
+#[derive(Debug)]
+pub struct Entry {
+    /// UUIDv7 as text.
+    pub id: String,
+    pub key: CacheKey,
+    pub scope: Scope,
+    pub tenant: Arc<str>,
+    /// Name of the key that made it; `None` on an open listener.
+    pub key_name: Option<Arc<str>>,
+    pub prompt: String,
+    /// Unit vector; `None` when the semantic level cannot use the entry.
+    pub vector: Option<Arc<[f32]>>,
+    /// A whole `chat.completion` object in JSON.
+    pub answer: Bytes,
+    /// The upstream's model name, as in the answer.
+    pub usage: Usage,
+    /// Name in `models:` and label `provider/id` of what made it.
+    pub model: Arc<str>,
+    pub target: Arc<str>,
+    pub tier: Option<Arc<str>>,
+    /// When the answer was produced.
+    pub stored: Now,
+    pub ttl_class: TtlClass,
+    pub ttl: Duration,
+    /// What the upstream call cost; `None` when a price is unknown.
+    pub cost: Option<Money>,
+    pub tags: BTreeMap<String, String>,
+    /// Entries known to have the same answer share a group.
+    pub group: u64,
+    pub hits: AtomicU64,
+}
+
+impl Entry {
+    /// The earlier of both clocks decides, so that a jump of the wall clock cannot prolong a life.
+    pub fn is_fresh(&self, now: Now) -> bool {
+        self.remaining(now) > Duration::ZERO
+    }
+
+    /// Time left until the earlier deadline; zero when expired, or when stored in the future by
+    /// more than five seconds.
+    pub fn remaining(&self, now: Now) -> Duration {
+        let age_wall = now.wall.duration_since(self.stored.wall);
+        if age_wall < jiff::SignedDuration::from_secs(-5) {
+            return Duration::ZERO;
+        }
+        let age_wall = Duration::try_from(age_wall).unwrap_or(Duration::ZERO);
+        self.ttl.saturating_sub(age_wall.max(self.age_mono(now)))
+    }
+
+    /// Whole seconds since the answer was produced: the `Age` header.
+    pub fn age_seconds(&self, now: Now) -> u64 {
+        self.age_mono(now).as_secs()
+    }
+
+    fn age_mono(&self, now: Now) -> Duration {
+        now.mono.saturating_duration_since(self.stored.mono)
+    }
+}
+
+/// A request's `Cache-Control` directives (RFC 9111, section 5.2.1), for both levels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Directives {
+    /// Ask upstream; the answer may be stored.
+    pub no_cache: bool,
+    /// May hit, is never stored.
+    pub no_store: bool,
+    /// Without an entry: 504, nothing forwarded.
+    pub only_if_cached: bool,
+    /// Oldest acceptable age.
+    pub max_age: Option<Duration>,
+}

@@ -1,0 +1,1 @@
+//! Nearest neighbours among unit vectors within a scope.

@@ -1,0 +1,18 @@
+//! semgate: a self-hosted LLM gateway that answers from memory when it safely can, asks the
+//! cheapest model that is good enough otherwise, and shows what it did and why.
+//!
+//! The life of a request stands in [`gateway`]; every other module is one of its steps, in the
+//! order of the line. `ARCHITECTURE.md` draws both.
+
+pub mod access;
+pub mod cache;
+pub mod config;
+pub mod dialect;
+pub mod embed;
+pub mod error;
+pub mod index;
+pub mod now;
+pub mod policy;
+pub mod price;
+pub mod record;
+pub mod route;

@@ -1,0 +1,126 @@
+//! The decision record: what a request was, what was decided and why, what it cost and saved.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::dialect::Usage;
+use crate::price::Money;
+
+/// One JSON object per request. Members without a value are absent.
+#[derive(Debug, Clone, Serialize)]
+pub struct DecisionRecord {
+    /// UUIDv7; also the response's `x-request-id`.
+    pub id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_request_id: Option<String>,
+    pub time: Timestamp,
+    pub tenant: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    pub tags: BTreeMap<String, String>,
+    pub request: Content,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response: Option<Content>,
+    pub cache: CacheNote,
+    pub route: RouteNote,
+    pub attempts: Vec<Attempt>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    #[serde(serialize_with = "usd", skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<Money>,
+    /// What the model the caller named, else the baseline, would have cost.
+    #[serde(serialize_with = "usd", skip_serializing_if = "Option::is_none")]
+    pub baseline_usd: Option<Money>,
+    #[serde(serialize_with = "usd", skip_serializing_if = "Option::is_none")]
+    pub saved_usd: Option<Money>,
+    /// What semgate spent for itself: attempts that did not answer the caller.
+    #[serde(serialize_with = "usd", skip_serializing_if = "Option::is_none")]
+    pub own_spend_usd: Option<Money>,
+    /// Milliseconds by step; only the steps that ran.
+    pub timings_ms: BTreeMap<&'static str, f64>,
+    /// `ok`, `client_gone`, `cut`, or the error's name.
+    pub outcome: String,
+}
+
+/// A body, or what may be kept of it without `telemetry.content`.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Content {
+    Whole(Value),
+    /// BLAKE3 in hex, and length in bytes.
+    Digest {
+        hash: String,
+        bytes: usize,
+    },
+}
+
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct CacheNote {
+    /// `hit`, `miss`, `request`, `stale`, `bypass`, `none` (never reached).
+    pub verdict: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub level: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub similarity: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub margin: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guard: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age_s: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl_class: Option<&'static str>,
+    /// Whether this request's answer was stored.
+    pub stored: bool,
+}
+
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct RouteNote {
+    pub requested: String,
+    /// Bounded name for metrics: a configured route or model, else `other`.
+    pub label: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    pub features: BTreeMap<&'static str, f32>,
+    pub probabilities: BTreeMap<String, f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+}
+
+/// One upstream attempt.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Attempt {
+    /// `provider/upstream-id`.
+    pub target: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// What went wrong: `connect`, `timeout`, `rate_limited`, `status`, `malformed`, `cut`, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<&'static str>,
+    pub ms: f64,
+    #[serde(serialize_with = "usd", skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<Money>,
+}
+
+/// Decimal dollars as a JSON number.
+fn usd<S: serde::Serializer>(money: &Option<Money>, serializer: S) -> Result<S::Ok, S::Error> {
+    match money {
+        Some(money) => serializer.serialize_f64(money.usd()),
+        None => serializer.serialize_none(),
+    }
+}
