@@ -2,7 +2,13 @@
 //! answer, `stream` reads an answer in events, `render` writes a stored answer in either form.
 
 pub mod answer;
+mod lenient;
 pub mod request;
+mod spans;
 pub mod stream;
+mod usage;
 
+pub use answer::{Completion, Malformed};
 pub use request::ChatRequest;
+pub use stream::{ChunkFacts, EventKind, StreamEvent, StreamFault, StreamReader, forward};
+pub use usage::{estimate_usage, read_usage};
