@@ -1,6 +1,10 @@
 //! Which tier answers: requirements, features, trained heads, and the plan. Pure but for reading
 //! the weights at start.
 
+pub mod features;
+mod lexicon;
+mod scan;
+
 use std::sync::Arc;
 
 use crate::config::settings::Model;
