@@ -1,9 +1,21 @@
 //! Which tier answers: requirements, features, trained heads, and the plan. Pure but for reading
 //! the weights at start.
 
+mod choose;
+pub mod features;
+mod lexicon;
+pub mod plan;
+mod require;
+mod scan;
+
 use std::sync::Arc;
 
 use crate::config::settings::Model;
+
+pub use choose::{HEADS, Signals};
+pub use features::Features;
+pub use plan::{decide, estimate_cost, observed};
+pub use require::OUTPUT_RESERVE;
 
 /// Where a request goes and why.
 #[derive(Debug, Clone)]
@@ -19,7 +31,8 @@ pub struct RouteDecision {
     pub features: Vec<(&'static str, f32)>,
     /// Models dropped by a hard constraint, and tiers passed over, each with its reason.
     pub passed_over: Vec<(String, String)>,
-    /// Output limit set by us because the caller gave a price ceiling and no limit.
+    /// Output limit set by us because the caller gave a price ceiling and no limit: that of the
+    /// first target. Each target has its own.
     pub set_max_output: Option<u64>,
 }
 
@@ -29,6 +42,9 @@ pub struct Planned {
     pub model: Arc<Model>,
     /// Tier the target belongs to; `None` for a named model outside the tiers.
     pub tier: Option<Arc<str>>,
+    /// Output limit to set on the request for this target, under a price ceiling and without a
+    /// limit of the caller's: what the ceiling affords here.
+    pub set_max_output: Option<u64>,
 }
 
 /// Why this tier. The names are metric labels.
@@ -41,6 +57,8 @@ pub enum RouteReason {
     Rule,
     /// Threshold mode: the first tier whose P(adequate) reached its value.
     Adequate,
+    /// Threshold mode: no cheaper tier's P(adequate) reached its value.
+    LastTier,
     /// Quality mode: the cheapest tier within the loss.
     WithinLoss,
     /// Quality mode: nothing cheaper was within the loss, or the evidence was thin.
@@ -51,4 +69,22 @@ pub enum RouteReason {
     Observe,
     /// Only one tier was left after the requirements.
     OnlyTier,
+}
+
+impl RouteReason {
+    /// Stable name: metric label and the record's `route.reason`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Named => "named",
+            Self::Forced => "forced",
+            Self::Rule => "rule",
+            Self::Adequate => "adequate",
+            Self::LastTier => "last_tier",
+            Self::WithinLoss => "within_loss",
+            Self::Abstained => "abstained",
+            Self::NoClassifier => "no_classifier",
+            Self::Observe => "observe",
+            Self::OnlyTier => "only_tier",
+        }
+    }
 }

@@ -1,0 +1,288 @@
+//! Where a request goes: requirements first, then the policy's choice, then the order in which
+//! targets are tried. A pure function of its arguments; health, retries and credentials are
+//! dispatch's.
+
+use std::sync::Arc;
+
+use super::choose::{Candidate, Choice as Chosen, Signals};
+use super::choose::{adequacy_at, by_loss, by_threshold, doubt_at, position};
+use super::require::{Misfit, Needs, Strictness};
+use super::{Planned, RouteDecision, RouteReason};
+use crate::config::settings::{Model, Route, Settings, Tier};
+use crate::dialect::openai::ChatRequest;
+use crate::dialect::openai::request::Facts;
+use crate::error::GatewayError;
+use crate::policy::{Choice, ForcedBy, Policy};
+use crate::price::Money;
+
+/// Decides which tier answers and which targets are tried, in order.
+///
+/// `signals` is what the classifier says, `None` if it did not run (embedder off, late or failed):
+/// a route then goes to its last tier.
+///
+/// - A *named model* is tried first, then its own fallbacks. Of the model itself only window,
+///   region and price ceiling are required; what it can do is for its upstream to say. A fallback
+///   is our choice, so every requirement holds for it.
+/// - A *forced tier* is never left.
+/// - A *route* fails over within the chosen tier, then upward; never downward, and never to a tier
+///   that the route lacks.
+///
+/// # Errors
+/// [`GatewayError::NoTargetFits`] names the constraints that left nothing;
+/// [`GatewayError::PriceCeiling`] says that the price ceiling alone did.
+pub fn decide(
+    policy: &Policy,
+    request: &ChatRequest,
+    settings: &Settings,
+    signals: Option<&Signals>,
+) -> Result<RouteDecision, GatewayError> {
+    let needs = Needs::of(policy, request);
+    match &policy.choice {
+        Choice::Named { model, fallbacks, by } => {
+            named(&needs, settings, model, fallbacks, reason_of(*by, RouteReason::Named))
+        }
+        Choice::Forced { tier, by } => {
+            let mut sieve = Sieve::default();
+            let targets = sieve.tier(&needs, tier);
+            if targets.is_empty() {
+                return Err(sieve.nothing_fits());
+            }
+            let reason = reason_of(*by, RouteReason::Forced);
+            Ok(sieve.decision(Some(tier.name.clone()), targets, reason))
+        }
+        Choice::Tiers { route } => among(&needs, policy, settings, route, signals),
+    }
+}
+
+/// What observe mode does with a decision that was made: a route's request goes to the baseline,
+/// while a model or tier that the caller asked for stays in force. The decision itself is left for
+/// the record, which says what would have been done.
+///
+/// The baseline is held to window, region and price ceiling like a named model: observing must not
+/// send a request where its key forbids. A baseline that does not fit, and a configuration without
+/// one, leave the decided targets in place.
+pub fn observed(
+    decision: &RouteDecision,
+    policy: &Policy,
+    request: &ChatRequest,
+    settings: &Settings,
+) -> RouteDecision {
+    let asked_for = match &policy.choice {
+        Choice::Tiers { .. } => false,
+        Choice::Forced { by, .. } | Choice::Named { by, .. } => *by != ForcedBy::Rule,
+    };
+    let mut acted = RouteDecision { reason: RouteReason::Observe, ..decision.clone() };
+    let Some(baseline) = settings.routing.baseline.as_ref().filter(|_| !asked_for) else {
+        return acted;
+    };
+    if let Ok(set_max_output) = Needs::of(policy, request).fit(baseline, Strictness::Named) {
+        let tier = tier_of(settings, baseline);
+        acted.tier = tier.clone();
+        acted.targets = vec![Planned { model: baseline.clone(), tier, set_max_output }];
+        acted.set_max_output = set_max_output;
+    }
+    acted
+}
+
+/// What the request would cost on the model with `output` completion tokens, from the prompt's
+/// estimate and without any provider-side caching; `None` where the price is unknown.
+pub fn estimate_cost(model: &Model, facts: &Facts, output: u64) -> Option<Money> {
+    model.price.map(|price| price.of_tokens(facts.prompt_tokens, output))
+}
+
+fn reason_of(by: ForcedBy, otherwise: RouteReason) -> RouteReason {
+    if by == ForcedBy::Rule { RouteReason::Rule } else { otherwise }
+}
+
+fn named(
+    needs: &Needs<'_>,
+    settings: &Settings,
+    model: &Arc<Model>,
+    fallbacks: &[Arc<Model>],
+    reason: RouteReason,
+) -> Result<RouteDecision, GatewayError> {
+    let mut sieve = Sieve::default();
+    let own = tier_of(settings, model);
+    // The requested model failing a requirement ends the request: its fallbacks stand in for an
+    // upstream in trouble, not for another choice of model.
+    let Some(first) = sieve.model(needs, model, own.clone(), Strictness::Named) else {
+        return Err(sieve.nothing_fits());
+    };
+    let mut targets = vec![first];
+    for fallback in fallbacks {
+        let tier = tier_of(settings, fallback);
+        targets.extend(sieve.model(needs, fallback, tier, Strictness::Picked));
+    }
+    Ok(sieve.decision(own, targets, reason))
+}
+
+/// A tier of a route with the targets that are left of it.
+struct Left<'a> {
+    tier: &'a Arc<Tier>,
+    candidate: Candidate,
+    targets: Vec<Planned>,
+}
+
+fn among(
+    needs: &Needs<'_>,
+    policy: &Policy,
+    settings: &Settings,
+    route: &Route,
+    signals: Option<&Signals>,
+) -> Result<RouteDecision, GatewayError> {
+    let mut sieve = Sieve::default();
+    let mut left = Vec::with_capacity(route.tiers.len());
+    for tier in &route.tiers {
+        let targets = sieve.tier(needs, tier);
+        if !targets.is_empty() {
+            left.push(Left { tier, candidate: candidate(settings, tier, signals), targets });
+        }
+    }
+    if left.is_empty() {
+        return Err(sieve.nothing_fits());
+    }
+    let chosen = choose(policy, settings, route, &left, signals);
+    for (passed, why) in left.iter().zip(chosen.passed_over) {
+        sieve.passed_over.push((format!("tier/{}", passed.tier.name), why));
+    }
+    let tier = left[chosen.index].tier.name.clone();
+    let targets = left.drain(chosen.index..).flat_map(|left| left.targets).collect();
+    let mut decision = sieve.decision(Some(tier), targets, chosen.reason);
+    if let Some(signals) = signals {
+        decision.features = signals.features.named();
+        decision.probabilities = route
+            .tiers
+            .iter()
+            .map(|tier| (tier.name.clone(), candidate(settings, tier, Some(signals)).adequacy))
+            .collect();
+    }
+    Ok(decision)
+}
+
+fn choose(
+    policy: &Policy,
+    settings: &Settings,
+    route: &Route,
+    left: &[Left<'_>],
+    signals: Option<&Signals>,
+) -> Chosen {
+    let only = |index, reason| Chosen { index, reason, passed_over: Vec::new() };
+    if left.len() == 1 {
+        return only(0, RouteReason::OnlyTier);
+    }
+    let Some(signals) = signals else {
+        return only(left.len() - 1, RouteReason::NoClassifier);
+    };
+    let candidates: Vec<Candidate> = left.iter().map(|left| left.candidate).collect();
+    if route.has_thresholds() {
+        return by_threshold(&candidates);
+    }
+    let baseline = baseline_tier(settings);
+    let place = baseline.and_then(|tier| left.iter().position(|left| left.tier.name == tier.name));
+    let adequacy = baseline.map_or(signals.adequacy[super::HEADS - 1], |tier| {
+        candidate(settings, tier, Some(signals)).adequacy
+    });
+    by_loss(&candidates, (adequacy, place), policy.max_quality_loss, policy.confidence)
+}
+
+/// What the classifier says about a tier. Its capability is its place among *all* tiers of the
+/// file, so that `small` means the same in a route that lacks the others.
+fn candidate(settings: &Settings, tier: &Tier, signals: Option<&Signals>) -> Candidate {
+    let all = &settings.routing.tiers;
+    let place = all.iter().position(|other| other.name == tier.name);
+    let position = position(place.unwrap_or(all.len()), all.len());
+    let (adequacy, doubt) = signals.map_or((0.0, 0.0), |signals| {
+        (adequacy_at(&signals.adequacy, position), doubt_at(&signals.doubt, position))
+    });
+    Candidate { adequacy, doubt, min_adequacy: tier.min_adequacy }
+}
+
+/// The tier that holds `routing.baseline`, else the last.
+fn baseline_tier(settings: &Settings) -> Option<&Arc<Tier>> {
+    let holds = settings.routing.baseline.as_ref().and_then(|model| tier_of(settings, model));
+    holds.and_then(|name| settings.tier(&name)).or(settings.routing.tiers.last())
+}
+
+/// The cheapest tier that holds the model.
+fn tier_of(settings: &Settings, model: &Model) -> Option<Arc<str>> {
+    let holds = |tier: &&Arc<Tier>| tier.models.iter().any(|other| other.name == model.name);
+    settings.routing.tiers.iter().find(holds).map(|tier| tier.name.clone())
+}
+
+/// Collects what the requirements drop, in order, with the reasons.
+#[derive(Default)]
+struct Sieve {
+    passed_over: Vec<(String, String)>,
+    misfits: Vec<Misfit>,
+}
+
+impl Sieve {
+    /// The models of the tier that fit.
+    fn tier(&mut self, needs: &Needs<'_>, tier: &Tier) -> Vec<Planned> {
+        let mut targets = Vec::with_capacity(tier.models.len());
+        for model in &tier.models {
+            targets.extend(self.model(needs, model, Some(tier.name.clone()), Strictness::Picked));
+        }
+        targets
+    }
+
+    /// The model as a target, if it fits.
+    fn model(
+        &mut self,
+        needs: &Needs<'_>,
+        model: &Arc<Model>,
+        tier: Option<Arc<str>>,
+        strictness: Strictness,
+    ) -> Option<Planned> {
+        match needs.fit(model, strictness) {
+            Ok(set_max_output) => Some(Planned { model: model.clone(), tier, set_max_output }),
+            Err(misfit) => {
+                self.passed_over.push((model.name.to_string(), misfit.to_string()));
+                self.misfits.push(misfit);
+                None
+            }
+        }
+    }
+
+    fn decision(
+        self,
+        tier: Option<Arc<str>>,
+        targets: Vec<Planned>,
+        reason: RouteReason,
+    ) -> RouteDecision {
+        let set_max_output = targets.first().and_then(|target| target.set_max_output);
+        RouteDecision {
+            tier,
+            targets,
+            reason,
+            probabilities: Vec::new(),
+            features: Vec::new(),
+            passed_over: self.passed_over,
+            set_max_output,
+        }
+    }
+
+    /// Every model was dropped. If one fits but for its price, the ceiling is what the caller can
+    /// change; else the constraints are named.
+    fn nothing_fits(&self) -> GatewayError {
+        let reasons: Vec<String> =
+            self.passed_over.iter().map(|(model, why)| format!("{model}: {why}")).collect();
+        let reasons = reasons.join("; ");
+        if self.misfits.iter().any(|misfit| matches!(misfit, Misfit::Ceiling { .. })) {
+            let message = format!(
+                "No model that fits this request stays within the price ceiling of \
+                 `x-semgate-max-cost-usd` ({reasons})."
+            );
+            return GatewayError::PriceCeiling { message };
+        }
+        let mut constraints: Vec<&str> = self.misfits.iter().map(Misfit::constraint).collect();
+        constraints.sort_unstable();
+        constraints.dedup();
+        let constraints = constraints.join(", ");
+        let message = format!("No model in force fits this request: {constraints} ({reasons}).");
+        GatewayError::NoTargetFits { message }
+    }
+}
+
+#[cfg(test)]
+mod tests;
