@@ -2,13 +2,18 @@
 //! answer, `stream` reads an answer in events, `render` writes a stored answer in either form.
 
 pub mod answer;
+mod check;
 mod lenient;
 pub mod request;
 mod spans;
 pub mod stream;
+mod strict;
+mod tokens;
 mod usage;
 
 pub use answer::{Completion, Malformed};
-pub use request::ChatRequest;
+pub use request::{ChatRequest, Edits};
 pub use stream::{ChunkFacts, EventKind, StreamEvent, StreamFault, StreamReader, forward};
+pub use strict::MAX_DEPTH;
+pub use tokens::estimate_tokens;
 pub use usage::{estimate_usage, read_usage};
