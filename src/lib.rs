@@ -10,6 +10,7 @@ pub mod config;
 pub mod dialect;
 pub mod embed;
 pub mod error;
+pub mod guard;
 pub mod index;
 pub mod now;
 pub mod policy;

@@ -1,7 +1,15 @@
 //! A chat request: the validated bytes, their parsed form, and the facts that the line needs.
 
+mod edits;
+mod facts;
+
 use bytes::Bytes;
 use serde_json::{Map, Value};
+
+use super::{check, strict};
+use crate::error::GatewayError;
+
+pub use edits::Edits;
 
 /// A decoded chat request. `raw` is what goes upstream (with surgical edits), `body` is what
 /// decisions read; both are the same document.
@@ -23,6 +31,63 @@ pub struct ChatRequest {
     pub facts: Facts,
     /// `max_completion_tokens`, else `max_tokens`.
     pub max_output: Option<u64>,
+}
+
+impl ChatRequest {
+    /// Reads and checks a request body. Members that are not known are kept and forwarded.
+    ///
+    /// # Errors
+    ///
+    /// [`GatewayError::BadRequest`]: the body is not strict JSON, or a known member has the wrong
+    /// type or is out of bounds; `param` names it.
+    pub fn decode(raw: Bytes) -> Result<Self, GatewayError> {
+        let body = strict::object(&raw).map_err(GatewayError::bad)?;
+        check::request(&body)?;
+        let messages = body["messages"].as_array().map_or(&[][..], Vec::as_slice);
+        let prompt = facts::prompt(messages);
+        let last = facts::last(messages);
+        let facts = facts::facts(&body, messages, &prompt);
+        let flag = |value: Option<&Value>| value.and_then(Value::as_bool).unwrap_or(false);
+        let number = |name: &str| body.get(name).and_then(Value::as_u64);
+        Ok(Self {
+            model: body["model"].as_str().unwrap_or_default().to_owned(),
+            stream: flag(body.get("stream")),
+            include_usage: flag(
+                body.get("stream_options").and_then(|options| options.get("include_usage")),
+            ),
+            max_output: number("max_completion_tokens").or_else(|| number("max_tokens")),
+            prompt,
+            last,
+            facts,
+            body,
+            raw,
+        })
+    }
+
+    /// The body for one upstream: the caller's bytes with these edits made and nothing else changed.
+    pub fn outgoing(&self, edits: &Edits<'_>) -> Bytes {
+        edits::outgoing(self, edits)
+    }
+
+    /// The messages, in order; never empty.
+    pub fn messages(&self) -> &[Value] {
+        self.body.get("messages").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    }
+
+    /// Number of answers asked for; 1 when not said.
+    pub fn n(&self) -> u64 {
+        self.body.get("n").and_then(Value::as_u64).unwrap_or(1)
+    }
+
+    /// Sampling temperature, if said.
+    pub fn temperature(&self) -> Option<f64> {
+        self.body.get("temperature").and_then(Value::as_f64)
+    }
+
+    /// The seed, if said.
+    pub fn seed(&self) -> Option<i64> {
+        self.body.get("seed").and_then(Value::as_i64)
+    }
 }
 
 /// Shape of the last message, which decides whether the semantic level may compare the prompt.
@@ -58,3 +123,6 @@ pub struct Facts {
     /// The prompt contains a fenced block or looks like source code.
     pub has_code: bool,
 }
+
+#[cfg(test)]
+mod tests;
