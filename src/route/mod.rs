@@ -3,6 +3,7 @@
 
 mod choose;
 pub mod features;
+pub mod heads;
 mod lexicon;
 pub mod plan;
 mod require;
@@ -14,6 +15,7 @@ use crate::config::settings::Model;
 
 pub use choose::{HEADS, Signals};
 pub use features::Features;
+pub use heads::{Heads, HeadsFault};
 pub use plan::{decide, estimate_cost, observed};
 pub use require::OUTPUT_RESERVE;
 
