@@ -4,6 +4,8 @@
 
 pub mod answer;
 mod check;
+#[cfg(test)]
+mod conformance;
 pub mod fold;
 mod lenient;
 pub mod render;

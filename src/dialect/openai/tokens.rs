@@ -2,8 +2,9 @@
 //! request fits a context window and prices what a provider did not count; it bills nobody.
 //!
 //! Byte-pair encodings cut text at word borders first, so the estimate counts words: a run of
-//! letters costs one token for every seven letters begun, a run of digits one for every three, a run
-//! of punctuation one for every two, white space beyond a single blank one. Accented Latin costs one
+//! letters costs one token for every seven letters begun (a capital after a small letter begins a
+//! run; one beyond fourteen letters is hardly a word and costs one for every three), a run of digits
+//! one for every three, a run of punctuation one for every two, white space beyond a blank one. Accented Latin costs one
 //! for every four letters, other alphabets one for every two, and CJK characters one each, emoji two:
 //! the upper side of what current encodings do with them.
 
@@ -44,8 +45,8 @@ impl Class {
     /// Tokens of a run of `length` such characters.
     fn tokens(self, length: u64) -> u64 {
         match self {
-            Self::Letter => length.div_ceil(7),
-            Self::Digit => length.div_ceil(3),
+            Self::Letter if length <= 14 => length.div_ceil(7),
+            Self::Letter | Self::Digit => length.div_ceil(3),
             Self::Punctuation | Self::Alphabet => length.div_ceil(2),
             Self::Accented => length.div_ceil(4),
             Self::Space => u64::from(length > 1),
@@ -58,6 +59,7 @@ impl Class {
 /// Tokens of a text, estimated.
 pub fn estimate_tokens(text: &str) -> u64 {
     let (mut total, mut run, mut length) = (0, Class::Space, 0);
+    let mut small = false;
     for c in text.chars() {
         let class = match Class::of(c) {
             // An accent anywhere in a word makes the whole word dearer.
@@ -67,7 +69,9 @@ pub fn estimate_tokens(text: &str) -> u64 {
         if class == Class::Accented && run == Class::Letter {
             run = Class::Accented;
         }
-        if class != run {
+        let hump = class == Class::Letter && small && c.is_ascii_uppercase();
+        small = c.is_ascii_lowercase();
+        if class != run || hump {
             total += run.tokens(length);
             (run, length) = (class, 0);
         }
