@@ -7,6 +7,8 @@ mod check;
 #[cfg(test)]
 mod conformance;
 pub mod fold;
+#[cfg(test)]
+mod golden;
 mod lenient;
 pub mod render;
 pub mod request;
