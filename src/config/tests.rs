@@ -18,7 +18,9 @@ fn smoke() {
     let loaded = load(&Source::Environment, &env(), &[]).unwrap();
     println!("{}", print(&loaded));
     println!("{}", serde_json::to_string_pretty(&schema()).unwrap());
-    for f in faults("server: {listen: 0.0.0.0:80, lisen: 3, body_limit: [1]}\nembedder: off\nmodels:\n - {name: a, provider: b, id: c, price: {input: 0.1234567, output: x}}\nrouting:\n  tiers: [{name: s, models: [a, c]}, {name: s}]\nkeys: {a: b}\ncache: {ttl: {default: 5}, max_temperature: 3, mode: on, rules: [{when: 'a b', then: {}}]}\n") {
+    for f in faults(
+        "server: {listen: 0.0.0.0:80, lisen: 3, body_limit: [1]}\nembedder: off\nmodels:\n - {name: a, provider: b, id: c, price: {input: 0.1234567, output: x}}\nrouting:\n  tiers: [{name: s, models: [a, c]}, {name: s}]\nkeys: {a: b}\ncache: {ttl: {default: 5}, max_temperature: 3, mode: on, rules: [{when: 'a b', then: {}}]}\n",
+    ) {
         println!("{f}");
     }
 }

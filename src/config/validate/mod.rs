@@ -20,7 +20,10 @@ use super::tree::{Id, Tree};
 
 /// The settings, or `None` if there was a fault; the faults and warnings are in the `Check`.
 pub(super) fn validate(raw: &RawConfig, origin: Origin, check: &mut Check<'_>) -> Option<Settings> {
-    let server = server::server(&raw.server, raw.keys.as_deref().unwrap_or_default(), check);
+    // Keys that could not be read were told already, and are no open door.
+    let unread = raw.keys.is_none() && check.has(check.tree.root.id, "keys");
+    let has_keys = unread || raw.keys.as_ref().is_some_and(|keys| !keys.is_empty());
+    let server = server::server(&raw.server, has_keys, check);
     let embedder = server::embedder(raw.embedder.as_ref(), check);
     let telemetry = server::telemetry(&raw.telemetry, check);
     let cache = cache::cache(&raw.cache, check);
