@@ -297,3 +297,6 @@ impl serde::Serialize for UsdPerMillion {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

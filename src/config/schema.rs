@@ -66,7 +66,7 @@ mod tests {
         assert_eq!(schema["additionalProperties"], Value::from(false));
         let definitions = &schema["$defs"];
         for (block, key, default) in [
-            ("RawServer", "listen", "127.0.0.1:8080".into()),
+            ("RawServer", "listen", Value::from("127.0.0.1:8080")),
             ("RawEmbedder", "max_tokens", 256.into()),
             ("RawTtl", "default", "24h".into()),
             ("RawSemantic", "min_similarity", 0.5.into()),
@@ -74,7 +74,7 @@ mod tests {
             ("RawResilience", "attempts", 3.into()),
         ] {
             let key = &definitions[block]["properties"][key];
-            assert_eq!(key["default"], Value::from(default), "{block}");
+            assert_eq!(key["default"], default, "{block}");
         }
         for (name, block) in definitions.as_object().unwrap() {
             let Some(properties) = block["properties"].as_object() else { continue };

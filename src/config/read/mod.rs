@@ -23,9 +23,10 @@ use super::tree::{Entry, Id, Node, Scalar, Tree, Value};
 /// Faults after which reading stops: the file is of another kind.
 const ENOUGH: usize = 200;
 
-/// Reads a `T` out of the tree, and every fault on the way. `T` is incomplete where there are any.
-pub fn read<T: DeserializeOwned + Default>(tree: &Tree) -> (T, Faults) {
-    let reader = Reader { tree, noted: RefCell::default(), left_out: RefCell::default() };
+/// Reads a `T` out of the tree, and every fault on the way. `T` is incomplete where there are any,
+/// and without the values of `left_out`, whose faults are told already.
+pub fn read<T: DeserializeOwned + Default>(tree: &Tree, left_out: HashSet<Id>) -> (T, Faults) {
+    let reader = Reader { tree, noted: RefCell::default(), left_out: RefCell::new(left_out) };
     loop {
         let cursor = Cursor { node: &tree.root, reader: &reader };
         match T::deserialize(cursor) {
@@ -172,7 +173,7 @@ impl<'t> Cursor<'t> {
     }
 }
 
-/// What a fault shows of a value. One that came from the environment is shown as it was written.
+/// What a fault shows of a value.
 fn shown(scalar: &Scalar) -> String {
     let text = scalar.written.as_ref().unwrap_or(&scalar.text);
     let short: String = text.chars().take(60).collect();
@@ -219,7 +220,10 @@ impl<'de> de::Deserializer<'de> for Cursor<'de> {
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
         let scalar = self.scalar("a single value", "a text or number")?;
-        visitor.visit_str(&scalar.text).map_err(|error: Unfit| error.at(self.node.id))
+        visitor.visit_str(&scalar.text).map_err(|error: Unfit| {
+            let problem = scalar.as_written(&error.problem);
+            Unfit { problem, ..error }.at(self.node.id)
+        })
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
