@@ -40,17 +40,16 @@ How do I reset my password?
 how do I cancel my subscription
 
 # Harder questions: the middle tier. Its first target breaks down on the way
-Explain the difference between a process and a thread, and when you would use each.
-Summarise the main causes of the French Revolution in five bullet points.
-Write a Python function that merges two sorted lists into one sorted list.
-A train leaves at 9:40 and arrives at 13:05 with two stops of 7 minutes. How long does it move?
-Compare SQL and document databases for an online shop with many product variants.
+A loan of 12000 at 5% yearly interest is repaid in 24 equal months. What is the monthly payment?
+A car accelerates from rest to 27 m/s in 9 seconds. How far does it travel in that time?
+A bag holds 5 red and 7 blue balls. Three are drawn at once. How likely are exactly two red ones?
+> Find the sum of all primes p for which p^2 + 2 is also prime.
 
 # Hard questions: the frontier tier
 Prove that there are infinitely many primes congruent to 3 modulo 4.
-Design a lock-free multi-producer queue in Rust and argue why it is linearizable.
 > Derive the Euler-Lagrange equation from the principle of least action, step by step.
-Find all functions f from the reals to the reals with f(x + f(y)) = f(x) + y, with proof.
+Evaluate the contour integral of exp(z) / (z^2 + 1) around the circle of radius 2.
+Find the eigenvalues of the matrix [[2, 1, 0], [1, 2, 1], [0, 1, 2]].
 
 # What must not be remembered, and what the caller decides
 What is the weather in Oslo today?
@@ -59,7 +58,8 @@ What is the weather in Oslo today?
 ~ cache-control: no-cache | Who wrote Romeo and Juliet?
 
 # And once more, from memory
-Prove that there are infinitely many primes congruent to 3 modulo 4.
+Find the eigenvalues of the matrix [[2, 1, 0], [1, 2, 1], [0, 1, 2]].
+> prove that there are infinitely many primes congruent to 3 modulo 4
 """
 
 WIDTHS = {"prompt": 40, "cache": 20, "tier": 8, "target": 14, "cost": 9, "saved": 9, "ms": 6}
