@@ -369,3 +369,7 @@ fn same_endpoint(one: &Provider, other: &Provider) -> bool {
             .zip(&other.api_keys)
             .all(|(a, b)| a.expose_secret() == b.expose_secret())
 }
+
+#[cfg(test)]
+#[path = "health_tests.rs"]
+mod tests;
