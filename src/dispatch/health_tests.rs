@@ -99,7 +99,7 @@ fn invented_targets_do_not_fill_the_memory() {
             permit.failed(start, 0.0);
         }
     }
-    assert!(health.lock().len() <= 2 * ADHOC_LIMIT);
+    assert!(health.lock().len() <= ADHOC_LIMIT);
     assert!(health.lock().contains_key("p/m"), "configured ones stay");
 }
 

@@ -1,11 +1,13 @@
 //! Whole answers: what fails over, what passes, what benches.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue};
 
 use super::fixtures::*;
 use super::upstream::*;
+use crate::config::settings::{Model, Timeouts};
 use crate::dispatch::{Answer, AnswerBody};
 use crate::error::GatewayError;
 use crate::price::Money;
@@ -21,7 +23,7 @@ fn bytes(answer: Answer) -> String {
 async fn pair(
     first: Vec<Vec<Act>>,
     second: Vec<Vec<Act>>,
-) -> (Upstream, Upstream, [std::sync::Arc<crate::config::settings::Model>; 2]) {
+) -> (Upstream, Upstream, [Arc<Model>; 2]) {
     let (one, two) = (Upstream::play(first).await, Upstream::play(second).await);
     let a = provider("a", one.base_url.clone(), &["sk-bad"], TIMEOUTS);
     let b = provider("b", two.base_url.clone(), &["sk-good"], TIMEOUTS);
@@ -127,7 +129,8 @@ async fn a_refused_connection_fails_over() {
     let plain = Upstream::play(vec![reply(200, "", ANSWER)]).await;
     let not_tls = plain.base_url.replace("http:", "https:");
     for base_url in [format!("http://{free}/v1"), not_tls, "http://no.invalid/v1".into()] {
-        let a = provider("a", base_url.clone(), &[], TIMEOUTS);
+        let hasty = Timeouts { connect: Duration::from_millis(200), ..TIMEOUTS };
+        let a = provider("a", base_url.clone(), &[], hasty);
         let b = provider("b", two.base_url.clone(), &[], TIMEOUTS);
         let models = [model(&a, "m1", 1), model(&b, "m2", 2)];
         let order = order(&models, false);
@@ -170,6 +173,20 @@ async fn a_refused_credential_rests_and_the_next_one_serves() {
     assert!(health.healthy);
     assert_eq!((health.credentials, health.credentials_benched), (2, 1));
     assert_eq!((health.successes, health.failures), (20, 1));
+}
+
+#[tokio::test]
+async fn a_limited_credential_yields_to_the_next_one_of_the_same_target() {
+    let one = Upstream::play(vec![reply(429, "", "{}"), reply(200, "", ANSWER)]).await;
+    let two = Upstream::play(vec![reply(200, "", ANSWER)]).await;
+    let a = provider("a", one.base_url.clone(), &["sk-1", "sk-2"], TIMEOUTS);
+    let b = provider("b", two.base_url.clone(), &[], TIMEOUTS);
+    let models = [model(&a, "m1", 1), model(&b, "m2", 2)];
+    let answer = dispatcher(&models).dispatch(order(&models, false)).await.unwrap();
+    assert_eq!((answer.planned.model.label(), answer.attempt), ("a/m1".into(), 1));
+    let keys: Vec<bool> = one.requests().iter().map(|text| text.contains("sk-2")).collect();
+    assert_eq!(keys, [false, true]);
+    assert_eq!(two.calls(), 0);
 }
 
 #[tokio::test]
