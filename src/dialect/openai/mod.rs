@@ -1,9 +1,16 @@
 //! The OpenAI chat dialect: `request` reads and edits what a caller sends, `answer` reads a whole
-//! answer, `stream` reads an answer in events, `render` writes a stored answer in either form.
+//! answer, `stream` reads an answer in events, `fold` joins the events to a whole answer, `render`
+//! writes a stored answer in either form.
 
 pub mod answer;
 mod check;
+#[cfg(test)]
+mod conformance;
+pub mod fold;
+#[cfg(test)]
+mod golden;
 mod lenient;
+pub mod render;
 pub mod request;
 mod spans;
 pub mod stream;
@@ -12,6 +19,7 @@ mod tokens;
 mod usage;
 
 pub use answer::{Completion, Malformed};
+pub use fold::Accumulator;
 pub use request::{ChatRequest, Edits};
 pub use stream::{ChunkFacts, EventKind, StreamEvent, StreamFault, StreamReader, forward};
 pub use strict::MAX_DEPTH;
