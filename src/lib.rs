@@ -8,6 +8,7 @@ pub mod access;
 pub mod cache;
 pub mod config;
 pub mod dialect;
+pub mod dispatch;
 pub mod embed;
 pub mod error;
 pub mod guard;

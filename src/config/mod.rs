@@ -26,6 +26,7 @@ pub mod settings;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -37,7 +38,7 @@ pub use schema::schema;
 pub use settings::Settings;
 
 use settings::Origin;
-use tree::Tree;
+use tree::{Id, Tree};
 
 /// Where the configuration is read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,8 +120,10 @@ fn settle(
     overrides: &[(String, String)],
 ) -> Result<Loaded, Faults> {
     let mut faults = overrides::apply(&mut tree, overrides).0;
-    faults.extend(substitute::substitute(&mut tree, env).0);
-    let (raw, unfit) = read::read::<RawConfig>(&tree);
+    let (unset, unset_faults): (HashSet<Id>, Vec<Fault>) =
+        substitute::substitute(&mut tree, env).into_iter().unzip();
+    faults.extend(unset_faults);
+    let (raw, unfit) = read::read::<RawConfig>(&tree, unset);
     faults.extend(unfit.0);
     let mut check = validate::Check::new(&tree, faults);
     let settings = validate::validate(&raw, origin, &mut check);

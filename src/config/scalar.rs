@@ -234,12 +234,6 @@ fn short(text: &str) -> String {
 
 macro_rules! written_as_text {
     ($type:ident, $name:literal, $schema:expr) => {
-        impl serde::Serialize for $type {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Text;
@@ -279,3 +273,30 @@ written_as_text!(
     json_schema!({ "type": ["number", "string"], "minimum": 0 })
 );
 written_as_text!(Secret, "secret", json_schema!({ "type": "string" }));
+
+macro_rules! printed_as_text {
+    ($($type:ident)*) => {$(
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+    )*};
+}
+
+printed_as_text!(Share Span Size Secret);
+
+/// As a number, so that it stands without quotes. Below a tenth of a cent a number might be printed
+/// with an exponent, which a price has not.
+impl serde::Serialize for UsdPerMillion {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            // Nine digits are exact in a float's shortest form.
+            1_000..1_000_000_000 | 0 => serializer.serialize_f64(self.0 as f64 / 1e6),
+            _ => serializer.collect_str(self),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

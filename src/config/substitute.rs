@@ -1,14 +1,16 @@
 //! `${NAME}` and `${NAME:-default}` in values. `$${` stands for a literal `${`.
 
 use super::Env;
-use super::fault::{Fault, Faults};
-use super::tree::{Node, Scalar, Tree, Value};
+use super::fault::Fault;
+use super::tree::{Id, Node, Scalar, Tree, Value};
 
 /// Replaces every reference of the tree; those that cannot be replaced are faults at their place.
 ///
 /// A scalar with a reference is typed by what it became, quoted or not: in `{port: "${PORT}"}` the
 /// quotes are there only because braces cannot stand bare in a flow mapping.
-pub fn substitute(tree: &mut Tree, env: &Env) -> Faults {
+///
+/// The values at fault come with their ids, so that nobody tells a second fault of them.
+pub fn substitute(tree: &mut Tree, env: &Env) -> Vec<(Id, Fault)> {
     let mut root = std::mem::replace(&mut tree.root, Node { id: 0, value: Value::List(vec![]) });
     let mut faults = Vec::new();
     walk(&mut root, &mut |id, scalar| {
@@ -23,14 +25,16 @@ pub fn substitute(tree: &mut Tree, env: &Env) -> Faults {
                 }
                 scalar.text = replaced.text;
             }
-            Err((problem, advice)) => faults.push(Fault::new(tree.place(id), problem, advice)),
+            Err((problem, advice)) => {
+                faults.push((id, Fault::new(tree.place(id), problem, advice)))
+            }
         }
     });
     tree.root = root;
-    Faults(faults)
+    faults
 }
 
-fn walk(node: &mut Node, visit: &mut impl FnMut(u32, &mut Scalar)) {
+fn walk(node: &mut Node, visit: &mut impl FnMut(Id, &mut Scalar)) {
     match &mut node.value {
         Value::Scalar(scalar) => visit(node.id, scalar),
         Value::List(items) => items.iter_mut().for_each(|item| walk(item, visit)),

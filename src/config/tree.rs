@@ -60,6 +60,18 @@ impl Scalar {
     pub fn is_null(&self) -> bool {
         self.plain && matches!(self.text.as_str(), "" | "~" | "null" | "Null" | "NULL")
     }
+
+    /// What is said about the value, with the reference in place of what the environment gave: that
+    /// may be a secret which stands where none belongs.
+    pub fn as_written(&self, problem: &str) -> String {
+        match &self.written {
+            Some(written) if !self.text.is_empty() => {
+                let shown: String = self.text.chars().take(60).collect();
+                problem.replace(&shown, written)
+            }
+            _ => problem.to_owned(),
+        }
+    }
 }
 
 impl Node {

@@ -100,22 +100,15 @@ fn copy(
     target: &Path,
     progress: &mut impl FnMut(Progress<'_>),
 ) -> Result<(), ModelError> {
-    let mut wrong = None;
     for path in candidates(folder, &file.name)? {
-        match file.verify(&path) {
-            Ok(()) => {
-                let bytes = std::fs::read(&path).map_err(io(&path))?;
-                let mut partial = Partial::beside(target, file)?;
-                partial.write(&bytes, progress)?;
-                return partial.keep().map_err(|reason| io(&path)(std::io::Error::other(reason)));
-            }
-            Err(error) => wrong = wrong.or(Some(error)),
+        if file.verify(&path).is_ok() {
+            let bytes = std::fs::read(&path).map_err(io(&path))?;
+            let mut partial = Partial::beside(target, file)?;
+            partial.write(&bytes, progress)?;
+            return partial.keep().map_err(|reason| io(&path)(std::io::Error::other(reason)));
         }
     }
-    Err(wrong.unwrap_or_else(|| ModelError::NotInFolder {
-        folder: folder.to_owned(),
-        file: file.name.clone(),
-    }))
+    Err(ModelError::NotInFolder { folder: folder.to_owned(), file: file.name.clone() })
 }
 
 /// Files of that name in `folder` and below, the nearest first. Only the folder itself must be
@@ -243,3 +236,6 @@ fn root_cause(error: &dyn std::error::Error) -> String {
     }
     cause.to_string()
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,8 +29,8 @@ pub enum ModelError {
     Mismatch { path: PathBuf, expected: String, found: String },
     #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: std::io::Error },
-    /// `--from` names a folder without one of the files.
-    #[error("there is no {file} in {} or in the folders below it", folder.display())]
+    /// `--from` names a folder without one of the files; others of its name do not count.
+    #[error("there is no {file} with the pinned SHA-256 in {} or below it", folder.display())]
     NotInFolder { folder: PathBuf, file: String },
     /// No connection, or one that broke.
     #[error("the hub cannot be reached: {url}: {reason}; {ELSEWHERE}")]

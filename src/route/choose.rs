@@ -150,3 +150,38 @@ fn normal_below(value: f64) -> f64 {
     let above = density * polynomial;
     if value >= 0.0 { 1.0 - above } else { above }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_number_of_tiers_finds_its_place_between_the_heads() {
+        let places = |count: usize| (0..count).map(|i| position(i, count)).collect::<Vec<_>>();
+        assert_eq!(places(1), [2.0]);
+        assert_eq!(places(2), [0.0, 2.0]);
+        assert_eq!(places(3), [0.0, 1.0, 2.0]);
+        assert_eq!(places(5), [0.0, 0.5, 1.0, 1.5, 2.0]);
+    }
+
+    #[test]
+    fn between_two_heads_logits_are_interpolated() {
+        let heads = [0.5, 0.5, 0.9];
+        assert_eq!(adequacy_at(&heads, 0.0), 0.5);
+        assert_eq!(adequacy_at(&heads, 2.0), 0.9);
+        assert!((adequacy_at(&heads, 0.5) - 0.5).abs() < 1e-12);
+        // Half way between logit 0 and logit ln 9 lies ln 3, which is 3 to 1.
+        assert!((adequacy_at(&heads, 1.5) - 0.75).abs() < 1e-12);
+        assert!((doubt_at(&[0.4, 0.2, 0.0], 1.5) - 0.1).abs() < 1e-12);
+        assert_eq!(doubt_at(&[0.4, 0.2, 0.0], 2.0), 0.0);
+    }
+
+    #[test]
+    fn quantiles_are_those_of_the_normal_distribution() {
+        for (probability, quantile) in [(0.5, 0.0), (0.9, 1.281_552), (0.99, 2.326_348)] {
+            assert!((normal_quantile(probability) - quantile).abs() < 1e-5);
+            assert!((normal_quantile(1.0 - probability) + quantile).abs() < 1e-5);
+        }
+        assert!(normal_quantile(1.0).is_finite() && normal_quantile(0.0).is_finite());
+    }
+}

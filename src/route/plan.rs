@@ -285,4 +285,6 @@ impl Sieve {
 }
 
 #[cfg(test)]
+mod fixture;
+#[cfg(test)]
 mod tests;

@@ -7,10 +7,10 @@ use super::lexicon::{Group, group_of};
 
 /// Characters examined; what follows them is not seen. Long enough for a difficulty estimate, short
 /// enough that a pasted book costs no more than a page.
-pub const MAX_CHARS: usize = 8_192;
+pub const MAX_CHARS: usize = 4_096;
 
 /// Bits of the sketch that estimates how many different words there are.
-const SKETCH_BITS: usize = 4_096;
+const SKETCH_BITS: usize = 2_048;
 
 /// Longest word that is looked up in the lexicon, in bytes.
 const MAX_WORD: usize = 16;

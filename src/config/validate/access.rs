@@ -100,17 +100,16 @@ fn name_exists(name: &At<String>, raw: &RawConfig, upstreams: &Upstreams, check:
         return;
     }
     let tiers = raw.routing.tiers.as_deref().unwrap_or_default();
-    let tiers = tiers.iter().filter_map(|tier| tier.value.name.as_ref());
     let routes = raw.routing.routes.as_deref().unwrap_or_default();
     let routes = routes.iter().filter_map(|route| route.value.name.as_ref());
     let ids = raw.models.iter().flatten().filter_map(|model| model.value.id.as_ref());
-    let mut known: Vec<String> = routes.map(|route| route.value.clone()).collect();
+    let has_tiers = !tiers.is_empty();
+    let tiers = tiers.iter().filter_map(|tier| tier.value.name.as_ref());
+    let mut known: Vec<String> = has_tiers.then(|| "auto".to_owned()).into_iter().collect();
+    known.extend(routes.map(|route| route.value.clone()));
     known.extend(tiers.map(|tier| format!("tier/{}", tier.value)));
-    if known.iter().any(|known| known.starts_with("tier/")) {
-        known.push("auto".to_owned());
-    }
     known.extend(upstreams.model_names.iter().cloned());
-    known.extend(ids.map(|id| id.value.clone()));
+    known.extend(ids.map(|id| id.value.clone()).filter(|id| !upstreams.model_names.contains(id)));
     let by_provider = text.split_once('/').is_some_and(|(provider, id)| {
         !id.is_empty() && upstreams.provider_names.iter().any(|name| name == provider)
     });

@@ -138,7 +138,7 @@ fn cache_rule(rule: &At<RawCacheRule>, check: &mut Check<'_>) -> Option<CacheRul
             None
         }
         (None, None) => {
-            if !check.has(then.id, "bypass") && !check.has(then.id, "ttl") {
+            if check.is_bare(then.id) {
                 check.fault(then.id, "the rule does nothing", ADVICE);
             }
             None

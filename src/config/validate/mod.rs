@@ -16,11 +16,14 @@ use super::fault::Fault;
 use super::raw::RawConfig;
 use super::scalar::Span;
 use super::settings::{Origin, Resilience, Settings};
-use super::tree::{Id, Tree};
+use super::tree::{Id, Node, Tree, Value};
 
 /// The settings, or `None` if there was a fault; the faults and warnings are in the `Check`.
 pub(super) fn validate(raw: &RawConfig, origin: Origin, check: &mut Check<'_>) -> Option<Settings> {
-    let server = server::server(&raw.server, raw.keys.as_deref().unwrap_or_default(), check);
+    // Keys that could not be read were told already, and are no open door.
+    let unread = raw.keys.is_none() && check.has(check.tree.root.id, "keys");
+    let has_keys = unread || raw.keys.as_ref().is_some_and(|keys| !keys.is_empty());
+    let server = server::server(&raw.server, has_keys, check);
     let embedder = server::embedder(raw.embedder.as_ref(), check);
     let telemetry = server::telemetry(&raw.telemetry, check);
     let cache = cache::cache(&raw.cache, check);
@@ -62,6 +65,10 @@ impl<'t> Check<'t> {
     }
 
     fn fault(&mut self, id: Id, problem: impl Into<String>, advice: impl Into<String>) {
+        let mut problem = problem.into();
+        if let Some(Node { value: Value::Scalar(scalar), .. }) = self.tree.root.find(id) {
+            problem = scalar.as_written(&problem);
+        }
         self.faults.push(Fault::new(self.tree.place(id), problem, advice));
     }
 
@@ -87,6 +94,23 @@ impl<'t> Check<'t> {
     fn has(&self, item: Id, key: &str) -> bool {
         let node = self.tree.root.find(item);
         node.and_then(|node| node.get(key)).is_some_and(|value| !value.is_null())
+    }
+
+    /// Whether nothing is written in the block. Where something is, and it could not be read, its
+    /// fault is told already.
+    fn is_bare(&self, block: Id) -> bool {
+        match self.tree.root.find(block).map(|node| &node.value) {
+            Some(Value::Map(entries)) => entries.iter().all(|entry| entry.value.is_null()),
+            _ => true,
+        }
+    }
+
+    /// Whether the list of this item is written and empty, or not written at all.
+    fn lacks<T>(&self, item: Id, key: &str, list: &Option<Vec<T>>) -> bool {
+        match list {
+            Some(list) => list.is_empty(),
+            None => !self.has(item, key),
+        }
     }
 
     /// A number within limits, or its default.

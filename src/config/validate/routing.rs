@@ -64,7 +64,7 @@ fn tier_models(
     check: &mut Check<'_>,
 ) -> Vec<Arc<Model>> {
     let written = item.value.models.as_deref().unwrap_or_default();
-    if written.is_empty() {
+    if check.lacks(item.id, "models", &item.value.models) {
         check.fault(item.id, "a tier without models", "write `models: [name]`");
     }
     let known = upstreams.known_models();
@@ -141,7 +141,7 @@ fn rule(
             None
         }
         (None, None) => {
-            if !check.has(then.id, "tier") && !check.has(then.id, "model") {
+            if check.is_bare(then.id) {
                 check.fault(then.id, "the rule does nothing", ADVICE);
             }
             None
@@ -184,7 +184,7 @@ fn route(
     check: &mut Check<'_>,
 ) -> Option<Route> {
     let written = item.value.tiers.as_deref().unwrap_or_default();
-    if written.is_empty() && !check.has(item.id, "tiers") {
+    if check.lacks(item.id, "tiers", &item.value.tiers) {
         check.fault(item.id, "a route without tiers", "write `tiers: [name]`, cheapest first");
     }
     let known = tier_names(raw);

@@ -8,9 +8,7 @@ use secrecy::ExposeSecret;
 
 use super::Check;
 use crate::config::at::{At, OrOff};
-use crate::config::raw::{
-    RawEmbedder, RawKey, RawLevel, RawLogFormat, RawRecord, RawServer, RawTelemetry,
-};
+use crate::config::raw::{RawEmbedder, RawLevel, RawLogFormat, RawRecord, RawServer, RawTelemetry};
 use crate::config::settings::{Embedder, Log, LogFormat, RecordFile, Server, Telemetry};
 use crate::config::tree::Id;
 
@@ -18,11 +16,7 @@ use crate::config::tree::Id;
 const EMBEDDING_MODEL: &str = "all-MiniLM-L6-v2";
 const SHORTEST_TOKEN: usize = 32;
 
-pub(super) fn server(
-    raw: &RawServer,
-    keys: &[At<RawKey>],
-    check: &mut Check<'_>,
-) -> Option<Server> {
+pub(super) fn server(raw: &RawServer, has_keys: bool, check: &mut Check<'_>) -> Option<Server> {
     let listen = address(&raw.listen, 8080, check);
     let admin_listen = address(&raw.admin_listen, 8081, check);
     if let (Some(data), Some(admin)) = (listen, admin_listen) {
@@ -30,7 +24,7 @@ pub(super) fn server(
         if data == admin && data.port() != 0 {
             check.fault(id, format!("both planes listen on {data}"), "give each its own port");
         }
-        if !data.ip().is_loopback() && keys.is_empty() {
+        if !data.ip().is_loopback() && !has_keys {
             let id = raw.listen.as_ref().map_or(0, |key| key.id);
             let problem =
                 format!("{data} can be reached from other machines, and there are no keys");

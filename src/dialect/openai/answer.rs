@@ -160,8 +160,9 @@ impl WireOutput {
             + self.function_call.chars
     }
 
+    /// Snowflake sends `function_call` and `audio` in every message, with nothing in them.
     pub fn has_tool_call(&self) -> bool {
-        self.tool_calls.present || self.function_call.present
+        self.tool_calls.present || self.function_call.has_text()
     }
 
     /// Any output at all: a role alone, or empty content, is none.
@@ -172,7 +173,7 @@ impl WireOutput {
             || self.reasoning.has_text()
             || self.reasoning_details.present
             || self.has_tool_call()
-            || self.audio.present
+            || self.audio.has_text()
     }
 }
 
@@ -207,9 +208,12 @@ mod tests {
         assert!(read.has_tool_calls && !read.has_content);
         assert_eq!(read.output_chars, 3);
 
-        for odd in
-            [r#"{"choices":[]}"#, r#"{"choices":[null]}"#, r#"{"choices":[{}],"error":null}"#]
-        {
+        for odd in [
+            r#"{"choices":[]}"#,
+            r#"{"choices":[null]}"#,
+            r#"{"choices":[{}],"error":null}"#,
+            r#"{"choices":[{"message":{"audio":{"data":"","id":"x"},"function_call":{"name":"","arguments":""}}}]}"#,
+        ] {
             let read = Completion::read(odd.as_bytes()).expect(odd);
             assert!(!read.has_content && !read.has_tool_calls, "{odd}");
         }

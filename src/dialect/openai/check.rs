@@ -196,24 +196,29 @@ fn check_part(at: &str, part: &Value) -> Result<(), GatewayError> {
             None => Err(missing(&format!("{at}.text"))),
             Some(other) => Err(wrong_type(&format!("{at}.text"), "a string", other)),
         },
-        "image_url" => match part.get("image_url") {
-            Some(image @ Value::Object(_)) => {
+        // A plain string is accepted by OpenAI for images, by Mistral for recordings as well.
+        kind @ ("image_url" | "input_audio") => match part.get(kind) {
+            Some(Value::String(_)) => Ok(()),
+            Some(image @ Value::Object(_)) if kind == "image_url" => {
                 required_text(&format!("{at}.image_url"), image, "url").map(drop)
             }
-            None => Err(missing(&format!("{at}.image_url"))),
-            Some(other) => Err(wrong_type(&format!("{at}.image_url"), "an object", other)),
-        },
-        kind @ ("input_audio" | "file") => match part.get(kind) {
             Some(Value::Object(_)) => Ok(()),
             None => Err(missing(&format!("{at}.{kind}"))),
             Some(other) => Err(wrong_type(&format!("{at}.{kind}"), "an object", other)),
+        },
+        "file" => match part.get("file") {
+            Some(Value::Object(_)) => Ok(()),
+            None => Err(missing(&format!("{at}.file"))),
+            Some(other) => Err(wrong_type(&format!("{at}.file"), "an object", other)),
         },
         _ => Ok(()),
     }
 }
 
 fn check_tool(at: &str, tool: &Value) -> Result<(), GatewayError> {
-    if required_text(at, tool, "type")? != "function" {
+    // Mistral takes a function without its type.
+    let untyped = tool.get("type").is_none() && tool.get("function").is_some();
+    if !untyped && required_text(at, tool, "type")? != "function" {
         return Ok(());
     }
     let at = format!("{at}.function");

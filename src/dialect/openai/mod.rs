@@ -4,7 +4,11 @@
 
 pub mod answer;
 mod check;
+#[cfg(test)]
+mod conformance;
 pub mod fold;
+#[cfg(test)]
+mod golden;
 mod lenient;
 pub mod render;
 pub mod request;

@@ -4,14 +4,17 @@
 //! line, a blank line ends an event) and says what each event carries. It changes nothing: the `raw`
 //! bytes of all events are the input. [`forward`] decides what of an event the caller gets.
 
+mod forward;
+
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
 
 use super::answer::{WireOutput, error_in};
 use super::lenient::{List, Named, Obj, Text, Truth};
-use super::spans::{Edit, apply, cut, members};
 use super::usage::read_usage;
 use crate::dialect::Usage;
+
+pub use forward::forward;
 
 /// One event of a stream: the bytes to forward, and what they say.
 #[derive(Debug, Clone, PartialEq)]
@@ -351,58 +354,6 @@ impl WireChunk {
         }
         Some(facts)
     }
-}
-
-/// What the caller gets of an event: its bytes, but nothing about usage that was not asked for.
-/// A chunk that exists for its usage alone is dropped (`None`), a `usage` member is cut out of any
-/// other; an empty chunk without usage (Azure's first) passes.
-pub fn forward(event: &StreamEvent, asked_usage: bool) -> Option<Bytes> {
-    let EventKind::Chunk(facts) = &event.kind else { return Some(event.raw.clone()) };
-    if asked_usage || !facts.names_usage {
-        return Some(event.raw.clone());
-    }
-    if facts.no_choices && facts.usage.is_some() {
-        return None;
-    }
-    Some(without_usage(event).unwrap_or_else(|| event.raw.clone()))
-}
-
-fn without_usage(event: &StreamEvent) -> Option<Bytes> {
-    let json = std::str::from_utf8(&event.data).ok()?;
-    let found = members(json)?;
-    let edits = found
-        .iter()
-        .enumerate()
-        .filter(|(_, member)| member.name == "usage")
-        .map(|(at, _)| Edit { span: cut(&found, at), text: String::new() })
-        .collect();
-    Some(with_data(event, &apply(json.as_bytes(), edits)))
-}
-
-/// The event with other data: its first data line carries it, further ones go, and every other line
-/// stays.
-fn with_data(event: &StreamEvent, data: &[u8]) -> Bytes {
-    let raw = &event.raw[..];
-    let start = if raw.starts_with(BOM) { BOM.len() } else { 0 };
-    let mut out = Vec::with_capacity(raw.len());
-    out.extend_from_slice(&raw[..start]);
-    let mut written = false;
-    let mut lines = lines(raw, start).peekable();
-    while let Some((from, to)) = lines.next() {
-        let next = lines.peek().map_or(raw.len(), |next| next.0);
-        match field(raw, from, to) {
-            Some((b"data", _)) if written => {}
-            Some((b"data", value)) => {
-                out.extend_from_slice(&raw[from..value]);
-                // A line feed between members of JSON is white space, so one line will do.
-                out.extend(data.iter().map(|&byte| if byte == b'\n' { b' ' } else { byte }));
-                out.extend_from_slice(&raw[to..next]);
-                written = true;
-            }
-            _ => out.extend_from_slice(&raw[from..next]),
-        }
-    }
-    Bytes::from(out)
 }
 
 #[cfg(test)]

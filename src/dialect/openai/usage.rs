@@ -13,14 +13,15 @@ const CHARS_PER_TOKEN: usize = 4;
 /// Cached tokens stand in `prompt_tokens_details.cached_tokens`, else in DeepSeek's
 /// `prompt_cache_hit_tokens`, else in Mistral's `num_cached_tokens`, else in `cached_tokens`. Some
 /// providers (xAI) leave reasoning out of `completion_tokens` and add it to the total only; it is
-/// added here, so that `completion_tokens` is always what is billed as output.
+/// added here, so that `completion_tokens` is always what is billed as output. Likewise a prompt
+/// smaller than its cached part leaves that part out (Claude behind Azure), and gets it added.
 pub fn read_usage(usage: &Value) -> Option<Usage> {
     let prompt = count(usage, "prompt_tokens").or_else(|| count(usage, "input_tokens"));
     let completion = count(usage, "completion_tokens").or_else(|| count(usage, "output_tokens"));
     if prompt.is_none() && completion.is_none() {
         return None;
     }
-    let prompt_tokens = prompt.unwrap_or(0);
+    let mut prompt_tokens = prompt.unwrap_or(0);
     let mut completion_tokens = completion.unwrap_or(0);
     let reasoning_tokens = usage
         .get("completion_tokens_details")
@@ -38,10 +39,13 @@ pub fn read_usage(usage: &Value) -> Option<Usage> {
         .or_else(|| count(usage, "num_cached_tokens"))
         .or_else(|| count(usage, "cached_tokens"))
         .unwrap_or(0);
+    if cached_tokens > prompt_tokens {
+        prompt_tokens = prompt_tokens.saturating_add(cached_tokens);
+    }
     Some(Usage {
         prompt_tokens,
         completion_tokens,
-        cached_tokens: cached_tokens.min(prompt_tokens),
+        cached_tokens,
         reasoning_tokens,
         estimated: false,
     })
@@ -99,6 +103,14 @@ mod tests {
         let xai = json!({"prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 113,
             "completion_tokens_details": {"reasoning_tokens": 100}});
         assert_eq!(read_usage(&xai).expect("usage").completion_tokens, 103);
+    }
+
+    #[test]
+    fn cached_tokens_outside_the_prompt_are_added() {
+        let claude = json!({"prompt_tokens": 7, "completion_tokens": 1, "total_tokens": 8,
+            "prompt_tokens_details": {"cached_tokens": 161}});
+        let read = read_usage(&claude).expect("usage");
+        assert_eq!((read.prompt_tokens, read.cached_tokens), (168, 161));
     }
 
     #[test]

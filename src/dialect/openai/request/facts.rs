@@ -9,6 +9,8 @@ use crate::dialect::openai::tokens::estimate_tokens;
 /// Tokens that every message costs beside its text, and those that prime the answer.
 const MESSAGE_TOKENS: u64 = 4;
 const PRIMING_TOKENS: u64 = 3;
+/// Tokens that a tool call costs beside its name and arguments.
+const CALL_TOKENS: u64 = 12;
 /// Tokens of an image in full detail and in low detail, by OpenAI's tiles: 85 and 170 for each of
 /// about six tiles.
 const IMAGE_TOKENS: u64 = 1_105;
@@ -90,12 +92,23 @@ fn message_tokens(message: &Value) -> u64 {
         .filter_map(|name| message[*name].as_str())
         .map(estimate_tokens)
         .sum();
-    let calls: u64 = ["tool_calls", "function_call"]
-        .iter()
-        .filter(|name| !message[**name].is_null())
-        .map(|name| estimate_tokens(&message[*name].to_string()))
+    let calls: u64 = message["tool_calls"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .flat_map(|call| [&call["function"], &call["custom"]])
+        .chain([&message["function_call"]])
+        .map(function_tokens)
         .sum();
     MESSAGE_TOKENS + content + beside + calls
+}
+
+fn function_tokens(function: &Value) -> u64 {
+    if !function.is_object() {
+        return 0;
+    }
+    let texts = ["name", "arguments", "input"].iter().filter_map(|name| function[*name].as_str());
+    CALL_TOKENS + texts.map(estimate_tokens).sum::<u64>()
 }
 
 fn part_tokens(part: &Value) -> u64 {

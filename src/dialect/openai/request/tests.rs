@@ -114,8 +114,7 @@ fn faults_name_the_member() {
         message(json!({"role": "user", "content": [{"type": "text"}]})),
         "messages[0].content[0].text"
     );
-    let image =
-        json!({"role": "user", "content": [{"type": "image_url", "image_url": "http://x"}]});
+    let image = json!({"role": "user", "content": [{"type": "image_url", "image_url": 1}]});
     assert_eq!(message(image), "messages[0].content[0].image_url");
     assert_eq!(message(json!({"role": "user", "content": "x", "name": 1})), "messages[0].name");
     assert_eq!(message(json!({"role": "assistant", "tool_calls": [1]})), "messages[0].tool_calls");

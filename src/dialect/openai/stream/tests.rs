@@ -70,7 +70,7 @@ fn content_is_told_from_its_announcement() {
         r#"{"refusal":"x"}"#,
         r#"{"tool_calls":[{"index":0,"function":{"arguments":""}}]}"#,
         r#"{"function_call":{"name":"f"}}"#,
-        r#"{"audio":{"id":"a"}}"#,
+        r#"{"audio":{"id":"a","data":"x"}}"#,
     ] {
         assert!(delta(loud).content, "{loud}");
     }

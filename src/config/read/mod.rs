@@ -4,15 +4,17 @@
 //! serde stops at the first error. So a value that does not fit is noted and left out, and the
 //! reading starts again; what is left at the end is whatever was right.
 
+mod parts;
+
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::value::{StrDeserializer, U32Deserializer};
-use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::value::StrDeserializer;
+use serde::de::{self, DeserializeOwned, Visitor};
 use serde::forward_to_deserialize_any;
+
+use parts::{Entries, Items, Located};
 
 use super::at;
 use super::fault::{Fault, Faults};
@@ -21,9 +23,10 @@ use super::tree::{Entry, Id, Node, Scalar, Tree, Value};
 /// Faults after which reading stops: the file is of another kind.
 const ENOUGH: usize = 200;
 
-/// Reads a `T` out of the tree, and every fault on the way. `T` is incomplete where there are any.
-pub fn read<T: DeserializeOwned + Default>(tree: &Tree) -> (T, Faults) {
-    let reader = Reader { tree, noted: RefCell::default(), left_out: RefCell::default() };
+/// Reads a `T` out of the tree, and every fault on the way. `T` is incomplete where there are any,
+/// and without the values of `left_out`, whose faults are told already.
+pub fn read<T: DeserializeOwned + Default>(tree: &Tree, left_out: HashSet<Id>) -> (T, Faults) {
+    let reader = Reader { tree, noted: RefCell::default(), left_out: RefCell::new(left_out) };
     loop {
         let cursor = Cursor { node: &tree.root, reader: &reader };
         match T::deserialize(cursor) {
@@ -165,12 +168,12 @@ impl<'t> Cursor<'t> {
         entries: &'t [Entry],
         visitor: V,
     ) -> Result<V::Value, Unfit> {
-        let access = Entries { entries: entries.iter(), value: None, reader: self.reader };
+        let access = Entries::new(entries, self.reader);
         visitor.visit_map(access).map_err(|error| error.at(self.node.id))
     }
 }
 
-/// What a fault shows of a value. One that came from the environment is shown as it was written.
+/// What a fault shows of a value.
 fn shown(scalar: &Scalar) -> String {
     let text = scalar.written.as_ref().unwrap_or(&scalar.text);
     let short: String = text.chars().take(60).collect();
@@ -217,7 +220,10 @@ impl<'de> de::Deserializer<'de> for Cursor<'de> {
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
         let scalar = self.scalar("a single value", "a text or number")?;
-        visitor.visit_str(&scalar.text).map_err(|error: Unfit| error.at(self.node.id))
+        visitor.visit_str(&scalar.text).map_err(|error: Unfit| {
+            let problem = scalar.as_written(&error.problem);
+            Unfit { problem, ..error }.at(self.node.id)
+        })
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
@@ -234,7 +240,7 @@ impl<'de> de::Deserializer<'de> for Cursor<'de> {
             _ if self.node.is_null() => &[],
             _ => return Err(self.unfit("a list", "`[a, b]`, or one `- item` a line")),
         };
-        let access = Items { items: items.iter(), reader: self.reader };
+        let access = Items::new(items, self.reader);
         visitor.visit_seq(access).map_err(|error| error.at(self.node.id))
     }
 
@@ -281,7 +287,7 @@ impl<'de> de::Deserializer<'de> for Cursor<'de> {
         visitor: V,
     ) -> Result<V::Value, Unfit> {
         match name {
-            at::AT => visitor.visit_seq(Located { id: Some(self.node.id), value: self }),
+            at::AT => visitor.visit_seq(Located::new(self.node.id, self)),
             at::OR_OFF => match &self.node.value {
                 Value::Scalar(scalar)
                     if scalar.plain && ["off", "false"].contains(&scalar.text.as_str()) =>
@@ -317,108 +323,5 @@ impl<'de> de::Deserializer<'de> for Cursor<'de> {
 
     forward_to_deserialize_any! {
         i8 i16 i32 i128 u128 f32 char bytes byte_buf unit unit_struct tuple identifier
-    }
-}
-
-struct Items<'t> {
-    items: std::slice::Iter<'t, Node>,
-    reader: &'t Reader<'t>,
-}
-
-impl<'t> SeqAccess<'t> for Items<'t> {
-    type Error = Unfit;
-
-    fn next_element_seed<T: DeserializeSeed<'t>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Unfit> {
-        let reader = self.reader;
-        match self.items.find(|item| !reader.skips(item.id)) {
-            Some(node) => seed.deserialize(Cursor { node, reader }).map(Some),
-            None => Ok(None),
-        }
-    }
-}
-
-struct Entries<'t> {
-    entries: std::slice::Iter<'t, Entry>,
-    value: Option<&'t Node>,
-    reader: &'t Reader<'t>,
-}
-
-impl<'t> MapAccess<'t> for Entries<'t> {
-    type Error = Unfit;
-
-    fn next_key_seed<K: DeserializeSeed<'t>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Unfit> {
-        let reader = self.reader;
-        let fits = |entry: &&Entry| !reader.skips(entry.key_id) && !reader.skips(entry.value.id);
-        let Some(entry) = self.entries.find(fits) else { return Ok(None) };
-        self.value = Some(&entry.value);
-        seed.deserialize(Key(entry)).map(Some).map_err(|error| error.at(entry.key_id))
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'t>>(&mut self, seed: V) -> Result<V::Value, Unfit> {
-        let node = self.value.take().expect("invariant: serde asks for a key before its value");
-        seed.deserialize(Cursor { node, reader: self.reader })
-    }
-}
-
-/// A key is text, or text with its id.
-#[derive(Clone, Copy)]
-struct Key<'t>(&'t Entry);
-
-impl<'de> de::Deserializer<'de> for Key<'de> {
-    type Error = Unfit;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        visitor.visit_borrowed_str(&self.0.key)
-    }
-
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        _len: usize,
-        visitor: V,
-    ) -> Result<V::Value, Unfit> {
-        visitor.visit_seq(Located { id: Some(self.0.key_id), value: self })
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Unfit> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
-        unit unit_struct seq tuple map struct enum identifier ignored_any
-    }
-}
-
-/// First the id, then the value.
-struct Located<D> {
-    id: Option<Id>,
-    value: D,
-}
-
-impl<'de, D: de::Deserializer<'de, Error = Unfit> + Copy> SeqAccess<'de> for Located<D> {
-    type Error = Unfit;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Unfit> {
-        match self.id.take() {
-            Some(id) => {
-                let id: U32Deserializer<Unfit> = id.into_deserializer();
-                seed.deserialize(id).map(Some)
-            }
-            None => seed.deserialize(self.value).map(Some),
-        }
     }
 }
