@@ -90,8 +90,8 @@ dependencies() {
 step "Format" cargo fmt --check
 step "Lints" cargo clippy --locked --all-targets --all-features -- -D warnings
 step "Shell scripts" shell_scripts
-step "Embedding model" fetch_model
 step "Build" build_all
+step "Embedding model" fetch_model
 step "Tests" tests
 step "Demo" scripts/demo.sh --no-build
 step "Official SDKs" tests/sdk/run.sh
