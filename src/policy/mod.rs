@@ -5,7 +5,9 @@ mod cache_control;
 pub mod expression;
 mod facts;
 pub mod headers;
+pub mod models;
 mod names;
+pub mod resolve;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,6 +19,8 @@ use crate::price::Money;
 pub use expression::{Expression, ExpressionFault};
 pub use facts::RuleFacts;
 pub use headers::RequestHeaders;
+pub use models::{AllowedName, Destination, allowed_names, is_allowed};
+pub use resolve::resolve;
 
 /// The policy in force for one request.
 #[derive(Debug, Clone)]
