@@ -3,6 +3,14 @@
 //!
 //! Decisions are values with reasons. Trouble here is a bypass and the request goes on.
 
+pub mod admission;
+pub mod canonical;
+pub mod fields;
+pub mod key;
+pub mod status;
+pub mod ttl;
+mod words;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
