@@ -2,15 +2,16 @@
 //!
 //! Knows nothing of text, queues or deadlines. One loaded model is shared by all worker threads.
 
-use candle_core::{Device, Error, Result};
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use candle_transformers::models::bert::{BertModel, Config};
 
 use super::DIMENSIONS;
-use super::encoder::{Config, Encoder};
 use super::tokenise::Tokens;
 
 /// A loaded encoder.
 pub(super) struct MiniLm {
-    encoder: Encoder,
+    model: BertModel,
     /// Longest input its position table knows, in tokens.
     positions: usize,
 }
@@ -25,14 +26,16 @@ impl MiniLm {
     /// Builds the encoder from the bytes of `config.json` and `model.safetensors`. The weights are
     /// copied out of the buffer: mapping the file would need `unsafe`, and would crash the process
     /// if somebody shortened the file.
-    pub fn load(config: &[u8], weights: &[u8]) -> Result<Self> {
-        let config: Config = serde_json::from_slice(config).map_err(Error::wrap)?;
+    pub fn load(config: &[u8], weights: Vec<u8>) -> Result<Self, candle_core::Error> {
+        let config: Config = serde_json::from_slice(config).map_err(candle_core::Error::wrap)?;
         if config.hidden_size != DIMENSIONS {
             candle_core::bail!("vectors of {} components, not {DIMENSIONS}", config.hidden_size);
         }
-        let tensors = candle_core::safetensors::load_buffer(weights, &Device::Cpu)?;
-        let encoder = Encoder::load(&config, &tensors)?;
-        Ok(Self { encoder, positions: config.max_position_embeddings })
+        let weights = VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu)?;
+        Ok(Self {
+            model: BertModel::load(weights, &config)?,
+            positions: config.max_position_embeddings,
+        })
     }
 
     /// Longest input in tokens.
@@ -41,17 +44,29 @@ impl MiniLm {
     }
 
     /// One vector for each text of the batch: the mean over its tokens' hidden states, scaled to
-    /// unit length. Shorter texts are padded to the longest; the padding is left out of attention
-    /// and of the mean, so a text's vector does not depend on its company.
-    pub fn embed(&self, batch: &[&Tokens]) -> Result<Vec<Vec<f32>>> {
-        let texts: Vec<&[u32]> = batch.iter().map(|tokens| &*tokens.ids).collect();
-        let Some(longest) = texts.iter().map(|ids| ids.len()).max() else {
+    /// unit length. Shorter texts are padded to the longest; the padding is masked out of attention
+    /// and left out of the mean, so a text's vector does not depend on its company.
+    pub fn embed(&self, batch: &[&Tokens]) -> Result<Vec<Vec<f32>>, candle_core::Error> {
+        let Some(longest) = batch.iter().map(|tokens| tokens.ids.len()).max() else {
             return Ok(Vec::new());
         };
-        let states = self.encoder.forward(&texts, longest)?;
-        let blocks = states.chunks_exact(longest * DIMENSIONS);
-        let vector = |(ids, block): (&&[u32], &[f32])| unit(mean(&block[..ids.len() * DIMENSIONS]));
-        Ok(texts.iter().zip(blocks).map(vector).collect())
+        let shape = (batch.len(), longest);
+        let mut ids = vec![0_u32; batch.len() * longest];
+        let mut mask = vec![0_u32; batch.len() * longest];
+        for (row, tokens) in batch.iter().enumerate() {
+            let start = row * longest;
+            ids[start..start + tokens.ids.len()].copy_from_slice(&tokens.ids);
+            mask[start..start + tokens.ids.len()].fill(1);
+        }
+        let ids = Tensor::from_vec(ids, shape, &Device::Cpu)?;
+        let mask = Tensor::from_vec(mask, shape, &Device::Cpu)?;
+        let states = self.model.forward(&ids, &ids.zeros_like()?, Some(&mask))?;
+        let states = states.flatten_all()?.to_vec1::<f32>()?;
+        Ok(batch
+            .iter()
+            .zip(states.chunks_exact(longest * DIMENSIONS))
+            .map(|(tokens, states)| unit(mean(&states[..tokens.ids.len() * DIMENSIONS])))
+            .collect())
     }
 }
 
@@ -99,7 +114,7 @@ mod tests {
             "num_attention_heads": 2, "intermediate_size": 16, "hidden_act": "gelu",
             "hidden_dropout_prob": 0.1, "max_position_embeddings": 8, "type_vocab_size": 2,
             "initializer_range": 0.02, "layer_norm_eps": 1e-12, "pad_token_id": 0}"#;
-        let error = MiniLm::load(config.as_bytes(), &[]).expect_err("wrong width");
+        let error = MiniLm::load(config.as_bytes(), Vec::new()).expect_err("wrong width");
         assert!(error.to_string().contains("16 components"), "{error}");
     }
 }

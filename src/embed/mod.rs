@@ -4,7 +4,6 @@
 //! turn text into a vector, `worker` stands between them and the requests. What a vector is good
 //! for, and whether a text may be compared by one, is the cache's and the router's business.
 
-mod encoder;
 mod engine;
 pub mod fetch;
 pub mod files;

@@ -74,7 +74,7 @@ impl Embedder {
         let read = |name| pinned.read(models_dir, name);
         let load = |error: &dyn std::fmt::Display| StartError::Load(error.to_string());
         let tokeniser = Tokeniser::from_bytes(&read("tokenizer.json")?).map_err(|e| load(&e))?;
-        let model = MiniLm::load(&read("config.json")?, &read("model.safetensors")?)
+        let model = MiniLm::load(&read("config.json")?, read("model.safetensors")?)
             .map_err(|error| load(&error))?;
         let limit = model.positions();
         if !(MIN_WINDOW..=limit).contains(&settings.max_tokens) {
