@@ -5,10 +5,15 @@
 
 pub mod admission;
 pub mod canonical;
+pub mod exact;
 pub mod fields;
 pub mod key;
+pub mod memory;
+pub mod purge;
+pub mod semantic;
 pub mod status;
 pub mod ttl;
+pub mod verify;
 mod words;
 
 use std::collections::BTreeMap;
