@@ -3,6 +3,12 @@
 //!
 //! Decisions are values with reasons. Trouble here is a bypass and the request goes on.
 
+pub mod exact;
+pub mod memory;
+pub mod purge;
+pub mod semantic;
+pub mod verify;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
