@@ -176,10 +176,8 @@ impl Recall {
         match (&self.verdict, found) {
             (_, hit @ CacheVerdict::Hit { .. }) => self.verdict = hit,
             (CacheVerdict::Miss { detail: None, .. }, found) => self.verdict = found,
-            (_, CacheVerdict::Miss { evidence, detail }) => {
-                if let Some(detail) = detail {
-                    self.explain_miss(detail, evidence);
-                }
+            (_, CacheVerdict::Miss { evidence, detail: Some(detail) }) => {
+                self.explain_miss(detail, evidence);
             }
             _ => {}
         }

@@ -13,7 +13,8 @@ async fn names_headers_rules_and_the_classifier_in_their_order() {
 ";
     let gateway = TestGateway::of(&format!("{}{rules}", crate::support::CONFIG.trim_end())).await;
     let long = "x ".repeat(600);
-    let cases: [(&str, &str, &[(&str, &str)], &str, &str); 7] = [
+    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str, &'a str);
+    let cases: [Case<'_>; 7] = [
         ("auto", "a", &[], "up/up-mini", "adequate"),
         ("auto", &long, &[], "up/up-big", "rule"),
         ("auto", "b", &[("x-semgate-tags", "team=support")], "up/up-medium", "rule"),
