@@ -92,7 +92,7 @@ fn body(args: &Args) -> Result<Value, Failure> {
             let prompt = match &args.prompt {
                 Some(prompt) => prompt.clone(),
                 None if std::io::stdin().is_terminal() => {
-                    return Err(Failure::failed("Say a PROMPT, or --request FILE."));
+                    return Err(Failure::usage("Say a PROMPT, or --request FILE."));
                 }
                 None => standard_input()?,
             };
@@ -123,7 +123,7 @@ fn headers(given: &[String]) -> Result<HeaderMap, Failure> {
             Some((name, HeaderValue::from_str(value.trim()).ok()?))
         });
         let Some((name, value)) = parsed else {
-            return Err(Failure::failed(format!("--header wants NAME:VALUE, not `{pair}`.")));
+            return Err(Failure::usage(format!("--header wants NAME:VALUE, not `{pair}`.")));
         };
         headers.append(name, value);
     }

@@ -38,7 +38,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     for (what, text) in [("--name", name), ("--tenant", tenant)] {
         let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if text.is_empty() || !text.chars().all(plain) {
-            return Err(Failure::failed(format!(
+            return Err(Failure::usage(format!(
                 "{what} must consist of letters, digits, `.`, `_` and `-`."
             )));
         }

@@ -13,6 +13,7 @@ mod replay;
 mod serve;
 
 use std::fmt;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -22,10 +23,14 @@ use crate::config::{Env, Faults};
 /// `EX_CONFIG` of sysexits.h: whatever cannot start because of its configuration or a missing model.
 const EX_CONFIG: u8 = 78;
 
+/// As the parser of the command line ends.
+const USAGE: u8 = 2;
+
 /// Self-hosted LLM gateway: answers from memory when it safely can, asks the cheapest model that is
 /// good enough otherwise, and shows what it did, why, what it cost and what it saved.
 #[derive(Debug, Parser)]
 #[command(name = "semgate", version, disable_help_subcommand = true, max_term_width = 100)]
+#[command(after_help = "Example: OPENAI_API_KEY=sk-… semgate serve")]
 struct Args {
     #[command(subcommand)]
     command: Command,
@@ -47,6 +52,8 @@ enum Command {
 pub enum Failure {
     /// Exit 1.
     Failed(String),
+    /// Exit 2: the command line itself is at fault, in a way that its parser cannot see.
+    Usage(String),
     /// Exit 78.
     Config(String),
 }
@@ -54,6 +61,10 @@ pub enum Failure {
 impl Failure {
     pub fn failed(why: impl fmt::Display) -> Self {
         Self::Failed(why.to_string())
+    }
+
+    pub fn usage(why: impl fmt::Display) -> Self {
+        Self::Usage(why.to_string())
     }
 
     pub fn config(why: impl fmt::Display) -> Self {
@@ -82,34 +93,33 @@ pub fn run() -> ExitCode {
         Command::Keys(args) => keys::run(&args),
         Command::Cache(args) => cache::run(&args, &env),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Failed(why)) => {
-            complain(&why);
-            ExitCode::FAILURE
-        }
-        Err(Failure::Config(why)) => {
-            complain(&why);
-            ExitCode::from(EX_CONFIG)
-        }
+    let (why, code) = match done {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Failed(why)) => (why, 1),
+        Err(Failure::Usage(why)) => (why, USAGE),
+        Err(Failure::Config(why)) => (why, EX_CONFIG),
+    };
+    if !why.is_empty() {
+        remark(why.trim_end());
+    }
+    ExitCode::from(code)
+}
+
+/// Prints a line of a command's result. A reader that has seen enough, as `head` has, is no fault;
+/// a result that cannot be written is one, and nothing after it can mend it.
+fn say(line: impl fmt::Display) {
+    let written = writeln!(io::stdout().lock(), "{line}");
+    if let Err(error) = written
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        remark(format_args!("The result cannot be written: {error}."));
+        std::process::exit(1);
     }
 }
 
-#[expect(clippy::print_stderr, reason = "commands speak to a person")]
-fn complain(why: &str) {
-    eprintln!("{}", why.trim_end());
-}
-
-/// Prints a line of a command's result.
-#[expect(clippy::print_stdout, reason = "commands print their results")]
-fn say(line: impl fmt::Display) {
-    println!("{line}");
-}
-
-/// Prints a remark beside the result.
-#[expect(clippy::print_stderr, reason = "commands speak to a person")]
+/// Prints a remark beside the result. Nobody can be told that nobody listens.
 fn remark(line: impl fmt::Display) {
-    eprintln!("{line}");
+    let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
 /// A runtime for commands that talk to a network.

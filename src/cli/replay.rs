@@ -81,7 +81,7 @@ fn settings(args: &Args, env: &Env, sets: &[Override]) -> Result<Settings, Failu
 fn split(text: &str, option: &str) -> Result<Override, Failure> {
     let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
     let pair = pair.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    pair.ok_or_else(|| Failure::failed(format!("{option} wants KEY=VALUE, not `{text}`.")))
+    pair.ok_or_else(|| Failure::usage(format!("{option} wants KEY=VALUE, not `{text}`.")))
 }
 
 /// What outlives a single run: the model, the rows and their vectors.
@@ -147,7 +147,7 @@ fn sweep(
     let (key, values) = split(sweep, "--sweep")?;
     if key == "embedder" || key.starts_with("embedder.") {
         let why = "the embedder cannot be swept: the vectors of all runs are made once";
-        return Err(Failure::failed(why));
+        return Err(Failure::usage(why));
     }
     let mut rows = Vec::new();
     for value in values.split(',') {
