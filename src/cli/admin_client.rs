@@ -1,6 +1,6 @@
 //! Talking to the admin plane of a running gateway.
 
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 
 use crate::config::Env;
@@ -37,10 +37,18 @@ pub fn call(
             request = request.header("content-type", "application/json").body(body.to_string());
         }
         let response = request.send().await.map_err(|error| {
+            if error.is_builder() {
+                return Failure::usage(format!("--admin wants a URL, not `{admin}`."));
+            }
             let why = if error.is_connect() { "nothing answers there" } else { "no answer" };
             Failure::failed(format!("{url}: {why}. Is a gateway running? Say where with --admin."))
         })?;
         let status = response.status();
+        if status == StatusCode::UNAUTHORIZED {
+            return Err(Failure::failed(format!(
+                "{url}: the gateway refuses the admin token. Set $SEMGATE_ADMIN_TOKEN to its own."
+            )));
+        }
         let text = response.text().await.map_err(Failure::failed)?;
         let answer: Value = serde_json::from_str(&text)
             .map_err(|_| Failure::failed(format!("{url}: status {status}, and no JSON")))?;
