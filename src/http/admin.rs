@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Path, Query, Request, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, Response};
 use axum::middleware::{self, Next};
@@ -24,7 +25,7 @@ use crate::gateway::Gateway;
 use crate::record::spend::By;
 
 use super::body::RequestBody;
-use super::data::{Failure, json_response};
+use super::data::{Failure, Tail, json_response, method_not_allowed};
 use super::{error, hosts};
 
 /// A body of the admin plane at most; an `explain` carries a chat request.
@@ -85,7 +86,7 @@ struct Limit {
 
 async fn decisions(
     State(plane): State<Plane>,
-    query: Result<Query<Limit>, axum::extract::rejection::QueryRejection>,
+    query: Result<Query<Limit>, QueryRejection>,
 ) -> Result<Response<Body>, Failure> {
     let Query(query) =
         query.map_err(|_| GatewayError::bad_param("limit", "`limit` must be a whole number."))?;
@@ -93,10 +94,7 @@ async fn decisions(
     Ok(json_response(&json!({"data": plane.gateway.recorder().ring.recent(limit)})))
 }
 
-async fn decision(
-    State(plane): State<Plane>,
-    Path(id): Path<String>,
-) -> Result<Response<Body>, Failure> {
+async fn decision(State(plane): State<Plane>, Tail(id): Tail) -> Result<Response<Body>, Failure> {
     let record = plane.gateway.recorder().ring.find(&id).ok_or_else(|| {
         let message = format!("No record of the request `{id}` is kept (any more).");
         GatewayError::UnknownUrl { message }
@@ -185,12 +183,12 @@ struct SpendBy {
 
 async fn spend(
     State(plane): State<Plane>,
-    Query(query): Query<SpendBy>,
+    query: Result<Query<SpendBy>, QueryRejection>,
 ) -> Result<Response<Body>, Failure> {
-    let by = match query.by.as_deref().unwrap_or("tenant") {
-        "tenant" => By::Tenant,
-        "model" => By::Model,
-        "tag" => By::Tag,
+    let by = match query.as_ref().map(|Query(query)| query.by.as_deref().unwrap_or("tenant")) {
+        Ok("tenant") => By::Tenant,
+        Ok("model") => By::Model,
+        Ok("tag") => By::Tag,
         _ => return Err(GatewayError::bad_param("by", "`by` is tenant, model or tag.").into()),
     };
     Ok(json_response(&json!({"data": plane.gateway.recorder().spend.table(by)})))
@@ -205,9 +203,4 @@ async fn metrics(State(plane): State<Plane>) -> impl IntoResponse {
 async fn unknown(uri: axum::http::Uri) -> Failure {
     let message = format!("Unknown admin URL: {}.", uri.path());
     Failure(GatewayError::UnknownUrl { message })
-}
-
-async fn method_not_allowed(method: axum::http::Method, uri: axum::http::Uri) -> Failure {
-    let message = format!("{method} is not allowed on {}.", uri.path());
-    Failure(GatewayError::MethodNotAllowed { message })
 }

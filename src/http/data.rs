@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Response, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
@@ -55,7 +56,7 @@ async fn models(
 
 async fn model(
     State(gateway): State<Arc<Gateway>>,
-    Path(id): Path<String>,
+    Tail(id): Tail,
     headers: HeaderMap,
 ) -> Result<Response<Body>, Failure> {
     let names = gateway.names(&headers)?;
@@ -74,7 +75,7 @@ fn listed(name: &str) -> Value {
 
 async fn record(
     State(gateway): State<Arc<Gateway>>,
-    Path(id): Path<String>,
+    Tail(id): Tail,
     headers: HeaderMap,
 ) -> Result<Response<Body>, Failure> {
     let record = gateway.record_of(&headers, &id)?.ok_or_else(|| {
@@ -86,19 +87,18 @@ async fn record(
 
 async fn unknown(uri: Uri) -> Failure {
     let path = uri.path();
-    let known =
-        ["/chat/completions", "/models", "/requests", "/responses", "/embeddings", "/completions"];
-    let message = if known.iter().any(|known| path.starts_with(known)) {
-        format!("Unknown request URL: {path}. The base_url must end in /v1.")
-    } else {
+    let message = if path == "/v1" || path.starts_with("/v1/") {
         format!(
             "Unknown request URL: {path}. This gateway serves POST /v1/chat/completions and GET /v1/models."
         )
+    } else {
+        format!("Unknown request URL: {path}. The client's base_url must end in /v1.")
     };
     Failure(GatewayError::UnknownUrl { message })
 }
 
-async fn method_not_allowed(method: axum::http::Method, uri: Uri) -> Failure {
+/// The fallback of every route on both planes.
+pub(super) async fn method_not_allowed(method: axum::http::Method, uri: Uri) -> Failure {
     let message = format!("{method} is not allowed on {}.", uri.path());
     Failure(GatewayError::MethodNotAllowed { message })
 }
@@ -111,6 +111,20 @@ async fn check_host(
     match gateway.check_host(request.headers(), request.uri()) {
         Ok(()) => next.run(request).await,
         Err(refused) => error::response(&refused),
+    }
+}
+
+/// What a path ends with. One that is no UTF-8 is refused in our envelope.
+#[derive(Debug)]
+pub(super) struct Tail(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Tail {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let Path(tail) = path.map_err(|why| GatewayError::bad(format!("{}.", why.body_text())))?;
+        Ok(Self(tail))
     }
 }
 

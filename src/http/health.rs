@@ -10,11 +10,14 @@ use axum::routing::get;
 
 use crate::gateway::Gateway;
 
+use super::data::method_not_allowed;
+
 /// `/healthz` and `/readyz`.
 pub fn router(gateway: Arc<Gateway>) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
+        .method_not_allowed_fallback(method_not_allowed)
         .with_state(gateway)
 }
 
