@@ -1,6 +1,7 @@
 //! What the two planes and the commands ask of a gateway besides answering chats: names, records,
 //! health, metrics, purges and reloads.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -111,7 +112,10 @@ impl Gateway {
         metrics.embed_queue.set(queued as i64);
         let free = self.in_flight.available_permits();
         metrics.in_flight.set(self.max_in_flight.saturating_sub(free) as i64);
-        for target in self.dispatcher.targets() {
+        // A label set is bounded: ids that only callers name are no labels.
+        let settings = self.settings();
+        let known: HashSet<String> = settings.models.iter().map(|model| model.label()).collect();
+        for target in self.targets().into_iter().filter(|it| known.contains(&it.target)) {
             let gauge = metrics.target_healthy.with_label_values(&[&target.target]);
             gauge.set(i64::from(target.healthy));
         }
