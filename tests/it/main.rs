@@ -3,6 +3,8 @@
 
 mod admin;
 mod cache;
+mod cli;
+mod contract;
 mod errors;
 mod failover;
 mod passthrough;
