@@ -34,12 +34,12 @@ with socket.socket() as probe:
 PYTHON
 }
 
-say "Fetching the embedding model (91 MB, once)"
-fetch_model
 if [ "$build" = 1 ]; then
     say "Building (several minutes the first time)"
     build
 fi
+say "Getting the embedding model, if it is not there yet (91 MB)"
+fetch_model
 
 work="$TARGET/demo"
 rm -rf "$work"

@@ -24,13 +24,9 @@ die() {
     exit 1
 }
 
-# fetch_model: the embedding model, where semgate will look for it.
+# fetch_model: the embedding model, where semgate will look for it. Needs the build.
 fetch_model() {
-    if [ -n "${SEMGATE_MODELS:-}" ]; then
-        say "Using the embedding model in $SEMGATE_MODELS"
-        return
-    fi
-    "$ROOT/scripts/fetch-model.sh"
+    SEMGATE_BIN="$BIN/semgate" "$ROOT/scripts/fetch-model.sh"
 }
 
 # build: both binaries, in the profile that tests and demo share. Cargo shows its own progress.

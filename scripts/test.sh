@@ -19,7 +19,7 @@ else
     echo "SEMGATE_DATA: no folder $SEMGATE_DATA; the tests that read recorded data are skipped"
 fi
 
-SUMMARY=()
+SUMMARY=() COUNTED=""
 # step NAME COMMAND…: runs it under a heading and remembers how long it took.
 step() {
     local name="$1" begin=$SECONDS
@@ -31,13 +31,15 @@ step() {
 
 # nextest runs each test in a process of its own and prints one count; cargo's own runner will do.
 tests() {
+    local log="$TARGET/tests.log"
     if cargo nextest --version >/dev/null 2>&1; then
-        cargo nextest run --locked --all-features --status-level fail --final-status-level skip
-        cargo test --locked --all-features --doc --quiet
+        cargo nextest run --locked --all-features --status-level fail 2>&1 | tee "$log"
+        cargo test --locked --all-features --doc 2>&1 | tee -a "$log"
     else
         echo "cargo-nextest is not installed; running the same tests with cargo test"
-        cargo test --locked --all-features --quiet
+        cargo test --locked --all-features --quiet 2>&1 | tee "$log"
     fi
+    COUNTED="$(grep -E '^ *Summary \[|^test result:' "$log")"
 }
 
 # In one call with the tests' own features, so that neither the demo nor the SDK tests build again.
@@ -88,12 +90,12 @@ dependencies() {
 step "Format" cargo fmt --check
 step "Lints" cargo clippy --locked --all-targets --all-features -- -D warnings
 step "Shell scripts" shell_scripts
-step "Embedding model" fetch_model
 step "Build" build_all
+step "Embedding model" fetch_model
 step "Tests" tests
 step "Demo" scripts/demo.sh --no-build
 step "Official SDKs" tests/sdk/run.sh
 step "Dependencies" dependencies
 
 say "Green"
-printf '%s\n' "${SUMMARY[@]}"
+printf '%s\n' "${SUMMARY[@]}" "$COUNTED"

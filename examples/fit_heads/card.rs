@@ -11,6 +11,7 @@ use crate::report::{
 /// Everything that the card says in numbers.
 pub struct Card {
     pub ridge: f64,
+    pub remark: String,
     pub train_rows: usize,
     /// Rows that took part, of all; the others had no vector.
     pub taken: (usize, usize),
@@ -47,7 +48,7 @@ impl Card {
              | rows with a vector | {} of {} |\n\
              | ridge | {} |\n\
              | doubt of small, mid (standard error of the gap to frontier on sets left out) | {}, {} |\n\n\
-             {SETS}\nLeft out of `llmrouter_multitask`:\n\n{left_out}\n\
+             {SETS}\n{}\n\nLeft out of `llmrouter_multitask`:\n\n{left_out}\n\
              ## Measured on sets seen in training\n\n\
              {} rows of `dev/`; no training row shares a question with any of them. \
              Log loss, mean over sets: {:.4}. Score: predicted gain, P(frontier) − P(weaker). \
@@ -63,6 +64,7 @@ impl Card {
             self.ridge,
             self.doubt[0],
             self.doubt[1],
+            self.remark,
             self.dev_rows,
             self.losses.0,
             ranking_table(&self.dev.0),
@@ -84,9 +86,9 @@ quality in [0, 1] that models of the class were recorded with. They serve until 
 labels of its own.
 
 **What they can and cannot do.** They tell kinds of task apart: recall and everyday language from \
-competition mathematics and program tracing. On traffic of a kind that they have not seen, they rank \
-single prompts little better than chance or the prompt's length (tables below), and their level may \
-be off by the doubt stated. A threshold on them is a start, to be checked with `semgate replay`; \
+competition mathematics and program tracing. On traffic of a kind that they have not seen, they rank single prompts no better than \
+chance on most sets, and worse than the prompt's length on MMLU and GSM8K (tables below), \
+and their level may be off by the doubt stated. A threshold on them is a start, to be checked with `semgate replay`; \
 quality mode counts the doubt and therefore mostly abstains to the baseline. The recorded models are \
 of 2023 and 2024, and today's models of each class do better than these figures. English \
 multiple-choice questions dominate the training rows; chat is 1 % of them. What stands around the \

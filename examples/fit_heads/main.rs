@@ -53,6 +53,9 @@ struct Arguments {
     /// Embed nothing: rows without a kept vector take no part.
     #[arg(long)]
     kept_only: bool,
+    /// A sentence for the card, such as why rows were left out.
+    #[arg(long, default_value = "")]
+    remark: String,
     /// Only print what the weights on disk say about the probes.
     #[arg(long)]
     probe: bool,
@@ -76,7 +79,7 @@ fn main() -> Result<(), String> {
     let weights = arguments.models.join("router-heads.json");
     if !arguments.probe {
         let corpus = corpus(&folder(arguments.data), arguments.kept_only, &mut vectors)?;
-        train(&corpus, &embedder, &weights)?;
+        train(&corpus, &embedder, &weights, arguments.remark)?;
     }
     probe(&weights, &embedder, &vectors)
 }
@@ -225,7 +228,7 @@ fn macro_loss(judged: &[Judged<'_>]) -> f64 {
     names.iter().map(of_set).sum::<f64>() / names.len() as f64
 }
 
-fn train(corpus: &Corpus, embedder: &Embedder, path: &Path) -> Result<(), String> {
+fn train(corpus: &Corpus, embedder: &Embedder, path: &Path, remark: String) -> Result<(), String> {
     let mut tried: Vec<(f64, f64)> = Vec::new();
     for ridge in RIDGES {
         let loss = macro_loss(&left_out(corpus, ridge));
@@ -242,6 +245,7 @@ fn train(corpus: &Corpus, embedder: &Embedder, path: &Path) -> Result<(), String
         dev(corpus).map(|i| (&corpus.rows[i], predict(&heads, &corpus.inputs[i]))).collect();
     let card = card::Card {
         ridge,
+        remark,
         train_rows: used.len(),
         taken: (corpus.rows.len(), corpus.all),
         dev_rows: seen.len(),

@@ -3,6 +3,19 @@
 //!
 //! Decisions are values with reasons. Trouble here is a bypass and the request goes on.
 
+pub mod admission;
+pub mod canonical;
+pub mod exact;
+pub mod fields;
+pub mod key;
+pub mod memory;
+pub mod purge;
+pub mod semantic;
+pub mod status;
+pub mod ttl;
+pub mod verify;
+mod words;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;

@@ -147,6 +147,13 @@ fn several_provider_keys_share_their_tiers() {
 }
 
 #[test]
+fn the_environment_with_every_key_prints_as_itself() {
+    let loaded = load(&Source::Environment, &env(), &[]).unwrap_or_else(|f| panic!("{f}"));
+    assert_eq!(loaded.settings.providers.len(), environment::all().count());
+    assert_prints_as_itself(&loaded);
+}
+
+#[test]
 fn without_a_key_the_environment_says_what_to_set() {
     let fault = load(&Source::Environment, &Env::empty(), &[]).unwrap_err().to_string();
     assert!(

@@ -18,8 +18,8 @@ use super::outcome::BenchReason;
 use crate::config::Settings;
 use crate::config::settings::{Model, Provider};
 
-/// Targets outside `models:` (`<provider>/<id>`) whose health is kept at most; beyond that those
-/// without trouble are forgotten.
+/// Targets whose health is kept at most, unless more are configured. Beyond that those outside
+/// `models:` (`<provider>/<id>`) are forgotten: first those without trouble, then all.
 const ADHOC_LIMIT: usize = 4_096;
 /// Whether a target may be called now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -355,7 +355,8 @@ fn make_room(targets: &mut HashMap<String, Target>, label: &str, now: Instant) {
         return;
     }
     targets.retain(|_, target| !target.is_idle(now));
-    if targets.len() >= 2 * ADHOC_LIMIT {
+    // Half must have gone, else the next arrivals would sift the same ones again and again.
+    if targets.len() > ADHOC_LIMIT / 2 {
         targets.retain(|_, target| target.configured);
     }
 }
@@ -369,3 +370,7 @@ fn same_endpoint(one: &Provider, other: &Provider) -> bool {
             .zip(&other.api_keys)
             .all(|(a, b)| a.expose_secret() == b.expose_secret())
 }
+
+#[cfg(test)]
+#[path = "health_tests.rs"]
+mod tests;

@@ -169,3 +169,181 @@ fn soonest(skipped: &[Skipped]) -> Duration {
         .min()
         .unwrap_or(Duration::from_secs(1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn calm() -> Situation {
+        Situation {
+            attempts_left: 2,
+            remaining: MINUTE,
+            fresh: None,
+            again: None,
+            thaw: None,
+            pauses: 0,
+            waited: Duration::ZERO,
+            chance: 0.5,
+        }
+    }
+
+    fn status(status: u16) -> Failure {
+        Failure::Status { status, wait: None }
+    }
+
+    fn limited() -> Failure {
+        Failure::RateLimited { wait: None }
+    }
+
+    fn refused() -> Failure {
+        let content_type = "application/json".into();
+        Failure::Refused { status: 400, body: Bytes::from_static(b"{}"), content_type }
+    }
+
+    fn every_retryable() -> Vec<Failure> {
+        vec![
+            Failure::Credential { status: 401 },
+            Failure::Quota { status: 402 },
+            limited(),
+            status(503),
+            Failure::Connect,
+            Failure::Reset,
+            Failure::FirstContent,
+            Failure::Malformed,
+            Failure::Cut,
+            Failure::ErrorAnswer,
+        ]
+    }
+
+    #[test]
+    fn the_next_target_comes_first_and_at_once() {
+        let all = Situation { fresh: Some(2), again: Some(0), thaw: Some((1, MINUTE)), ..calm() };
+        assert_eq!(next_step(None, &all), NextStep::FailOver { target: 2 });
+        for failure in every_retryable() {
+            assert_eq!(next_step(Some(&failure), &all), NextStep::FailOver { target: 2 });
+        }
+    }
+
+    #[test]
+    fn verdicts_and_limits_end_it() {
+        let hopeful = Situation { fresh: Some(1), again: Some(0), ..calm() };
+        let give_up =
+            |failure: &Failure, situation: &Situation| match next_step(Some(failure), situation) {
+                NextStep::GiveUp(why) => why,
+                other => panic!("{other:?}"),
+            };
+        assert_eq!(give_up(&refused(), &hopeful), GiveUp::Verdict);
+        for ours in [true, false] {
+            assert_eq!(give_up(&Failure::Deadline { ours }, &hopeful), GiveUp::Deadline);
+        }
+        for failure in every_retryable() {
+            let spent = Situation { attempts_left: 0, ..hopeful };
+            assert_eq!(give_up(&failure, &spent), GiveUp::AttemptsSpent);
+            let late = Situation { remaining: Duration::ZERO, ..hopeful };
+            assert_eq!(give_up(&failure, &late), GiveUp::Deadline);
+            assert_eq!(give_up(&failure, &calm()), GiveUp::NothingLeft);
+        }
+    }
+
+    #[test]
+    fn at_the_start_nothing_is_waited_for() {
+        let resting = Situation { thaw: Some((0, Duration::from_millis(1))), ..calm() };
+        assert_eq!(next_step(None, &resting), NextStep::GiveUp(GiveUp::NothingLeft));
+        let late = Situation { fresh: Some(0), remaining: Duration::ZERO, ..calm() };
+        assert_eq!(next_step(None, &late), NextStep::GiveUp(GiveUp::Deadline));
+    }
+
+    #[test]
+    fn the_same_target_last_after_a_random_pause() {
+        let again = Situation { again: Some(0), ..calm() };
+        let after =
+            |situation: &Situation, failure: &Failure| match next_step(Some(failure), situation) {
+                NextStep::RetrySame { target: 0, after } => Some(after.as_millis()),
+                _ => None,
+            };
+        assert_eq!(after(&again, &status(503)), Some(50));
+        assert_eq!(after(&Situation { pauses: 1, ..again }, &status(503)), Some(100));
+        assert_eq!(after(&Situation { pauses: 30, ..again }, &status(503)), Some(500));
+        assert_eq!(after(&Situation { chance: 0.0, ..again }, &status(503)), Some(0));
+        let told = |ms| Failure::Status { status: 503, wait: Some(Duration::from_millis(ms)) };
+        assert_eq!(after(&again, &told(700)), Some(700), "an upstream's own wait is heeded");
+        assert_eq!(after(&again, &told(2_001)), None, "but not beyond two seconds");
+        let nearly = Situation { remaining: Duration::from_millis(50), ..again };
+        assert_eq!(after(&nearly, &status(503)), None, "the deadline comes first");
+    }
+
+    #[test]
+    fn all_waits_of_a_request_together_stay_within_two_seconds() {
+        let rest = |ms, waited| Situation {
+            thaw: Some((1, Duration::from_millis(ms))),
+            waited: Duration::from_millis(waited),
+            chance: 0.0,
+            ..calm()
+        };
+        let wait = Duration::from_millis(2_000);
+        assert_eq!(
+            next_step(Some(&limited()), &rest(2_000, 0)),
+            NextStep::RetrySame { target: 1, after: wait }
+        );
+        let give_up = NextStep::GiveUp(GiveUp::NothingLeft);
+        assert_eq!(next_step(Some(&limited()), &rest(2_001, 0)), give_up);
+        assert_eq!(next_step(Some(&limited()), &rest(1_500, 501)), give_up);
+    }
+
+    fn names(failures: Vec<Failure>) -> Vec<(String, Failure)> {
+        failures.into_iter().map(|failure| ("p/m".to_owned(), failure)).collect()
+    }
+
+    fn benched(why: BenchReason, seconds: u64) -> Skipped {
+        ("p/s".into(), Standing::Benched { wait: Duration::from_secs(seconds), why })
+    }
+
+    fn outcome(failures: Vec<Failure>, skipped: &[Skipped]) -> &'static str {
+        verdict(GiveUp::NothingLeft, &names(failures), skipped, MINUTE).outcome()
+    }
+
+    #[test]
+    fn the_error_follows_from_all_attempts() {
+        use BenchReason::{Credential, Quota, RateLimit};
+        let auth = || Failure::Credential { status: 403 };
+        let open = ("p/o".to_owned(), Standing::Open { wait: MINUTE });
+        let cases: Vec<(Vec<Failure>, Vec<Skipped>, &str)> = vec![
+            (vec![limited(), limited()], vec![], "rate_limit_exceeded"),
+            (vec![limited(), Failure::Quota { status: 429 }], vec![], "rate_limit_exceeded"),
+            (vec![Failure::Quota { status: 402 }], vec![], "upstream_failed"),
+            (vec![limited(), status(503)], vec![], "upstream_failed"),
+            (vec![status(503), limited()], vec![], "upstream_failed"),
+            (vec![auth(), auth()], vec![benched(Credential, 600)], "provider_auth"),
+            (vec![auth()], vec![benched(RateLimit, 3)], "upstream_failed"),
+            (vec![auth(), limited()], vec![], "upstream_failed"),
+            (vec![], vec![benched(Credential, 600)], "provider_auth"),
+            (vec![], vec![benched(Credential, 600), benched(Quota, 9)], "rate_limit_exceeded"),
+            (vec![], vec![benched(RateLimit, 3), open.clone()], "rate_limit_exceeded"),
+            (vec![], vec![open], "upstream_failed"),
+            (vec![], vec![], "upstream_failed"),
+            (vec![status(503), refused()], vec![], "refused"),
+        ];
+        for (failures, skipped, expected) in cases {
+            assert_eq!(outcome(failures.clone(), &skipped), expected, "{failures:?} {skipped:?}");
+        }
+    }
+
+    #[test]
+    fn a_429_says_when_the_first_target_returns() {
+        let skipped = [benched(BenchReason::RateLimit, 40), benched(BenchReason::Quota, 20)];
+        let error = verdict(GiveUp::NothingLeft, &names(vec![limited()]), &skipped, MINUTE);
+        let GatewayError::RateLimited { retry_after } = error else { panic!("{error:?}") };
+        assert_eq!(retry_after, Duration::from_secs(20));
+    }
+
+    #[test]
+    fn running_out_of_time_is_a_timeout_unless_an_attempt_had_failed() {
+        let timeout = |failures| verdict(GiveUp::Deadline, &names(failures), &[], MINUTE).outcome();
+        assert_eq!(timeout(vec![]), "timeout");
+        assert_eq!(timeout(vec![status(503), Failure::Deadline { ours: false }]), "timeout");
+        assert_eq!(timeout(vec![status(503)]), "upstream_failed");
+    }
+}

@@ -162,7 +162,8 @@ impl AnswerStream {
     }
 
     /// The next event; `None` after the end, be it good or (once told) bad. A good end is `[DONE]`,
-    /// or the end of the body after a finish reason. Cancelling loses nothing.
+    /// or the end of the body after a finish reason. Cancelling loses nothing. Asking on after
+    /// `[DONE]` until `None` lets the connection be used again.
     pub async fn next(&mut self) -> Option<Result<StreamEvent, StreamFault>> {
         loop {
             self.reply.as_ref()?;

@@ -101,26 +101,31 @@ impl Reply {
 }
 
 fn build(connect: Duration) -> Result<Client, SetupFault> {
-    let settings = || {
-        Client::builder()
-            .connect_timeout(connect)
-            .pool_idle_timeout(POOL_IDLE)
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .tcp_nodelay(true)
-    };
-    settings().build().or_else(|error| {
-        // Typically a slim container without root certificates. Upstreams over plain HTTP still
-        // work; trusting nobody makes the others fail as "connect".
+    settings(connect).build().or_else(|error| {
         tracing::warn!(error = %chain(&error), "no root certificates: HTTPS upstreams will fail");
-        let trust_nobody = rustls::ClientConfig::builder()
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
-        settings()
-            .tls_backend_preconfigured(trust_nobody)
-            .build()
-            .map_err(|error| SetupFault(chain(&error)))
+        without_roots(connect)
     })
+}
+
+/// A client that trusts nobody: for machines without root certificates, such as slim containers,
+/// where upstreams over plain HTTP must still work.
+fn without_roots(connect: Duration) -> Result<Client, SetupFault> {
+    let trust_nobody = rustls::ClientConfig::builder()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    settings(connect)
+        .tls_backend_preconfigured(trust_nobody)
+        .build()
+        .map_err(|error| SetupFault(chain(&error)))
+}
+
+fn settings(connect: Duration) -> reqwest::ClientBuilder {
+    Client::builder()
+        .connect_timeout(connect)
+        .pool_idle_timeout(POOL_IDLE)
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .tcp_nodelay(true)
 }
 
 fn fault(error: reqwest::Error) -> TransportFault {
@@ -139,4 +144,17 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_without_root_certificates_gets_a_client() {
+        let limit = Duration::from_secs(3);
+        let transport = Transport::new([limit, limit, Duration::from_secs(1)]).unwrap();
+        assert_eq!(transport.clients.lock().unwrap().len(), 2, "one per limit");
+        assert!(without_roots(limit).is_ok());
+    }
 }

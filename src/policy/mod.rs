@@ -1,7 +1,13 @@
 //! What is in force for a request: the requested name, the key's rights, headers and rules, resolved
 //! into one [`Policy`]. Pure: configuration and request in, decision out.
 
+mod cache_control;
 pub mod expression;
+mod facts;
+pub mod headers;
+pub mod models;
+mod names;
+pub mod resolve;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +16,11 @@ use std::time::Duration;
 use crate::config::settings::{CacheEffect, Model, Route, Tier};
 use crate::price::Money;
 
-pub use expression::Expression;
+pub use expression::{Expression, ExpressionFault};
+pub use facts::RuleFacts;
+pub use headers::RequestHeaders;
+pub use models::{AllowedName, Destination, allowed_names, is_allowed};
+pub use resolve::resolve;
 
 /// The policy in force for one request.
 #[derive(Debug, Clone)]
