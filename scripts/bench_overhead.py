@@ -144,12 +144,10 @@ class Bench:
         command = [self.arguments.load, "--address", target.address, "--path", target.path, "--bodies",
                    self.bodies(cell, target, count, offset), "--requests", str(count), "--connections",
                    str(min(cell.connections, count)), "--completion-tokens", str(cell.tokens), *extra]
-        if target.key:
-            command += ["--header", f"authorization: Bearer {target.key}"]
-            detail = {"new": "fwd=miss", "hit": "hit", "semantic": "detail=semantic"}[cell.kind]
-            command += ["--expect", f"semgate; {detail}" if detail == "hit" else detail] if primed else []
-        else:
-            command += ["--header", "authorization: Bearer none"]
+        command += ["--header", f"authorization: Bearer {target.key or 'none'}"]
+        if primed and target in self.ours.values():
+            detail = {"new": "semgate; fwd=miss", "hit": "detail=exact", "semantic": "detail=semantic"}[cell.kind]
+            command += ["--expect", detail]
         if cell.events:
             command += ["--stream", "--min-events", str(cell.events[0]), "--max-events", str(cell.events[1])]
         else:

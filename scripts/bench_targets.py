@@ -163,15 +163,15 @@ def received(provider):
     return json.load(urllib.request.urlopen(request, timeout=10))["received"]
 
 
-def semgate_config(provider, work, name, embedder, listen="127.0.0.1:0"):
-    """Keys, metrics, record and exact cache on; routes only where an embedder can route them."""
+def semgate_config(provider, work, name, model, listen="127.0.0.1:0"):
+    """Keys, metrics, record and exact cache on; `model`: the embedding model, too."""
     models = "\n".join(
-        f"  - {{name: {model}, provider: fake, id: \"{name_}\", price: {{input: 0.15, output: 0.60}}}}"
-        for model, name_ in MODELS.items())
+        f"  - {{name: {called}, provider: fake, id: \"{upstream}\", price: {{input: 0.15, output: 0.60}}}}"
+        for called, upstream in MODELS.items())
     config = work / f"{name}.yaml"
     config.write_text(f"""
 server: {{listen: "{listen}", admin_listen: "127.0.0.1:0"}}
-embedder: {{threads: 1, timeout: 20s}}
+embedder: {"{threads: 1, timeout: 20s}" if model else "off"}
 providers:
   - {{name: fake, base_url: "http://{provider.address}/v1"}}
 models:
@@ -184,14 +184,13 @@ keys:
   - {{name: bench, tenant: bench, hash: "sha256:{hashlib.sha256(KEY.encode()).hexdigest()}"}}
 telemetry:
   record: {{path: "{work / name}.jsonl"}}
-""".replace("embedder: {threads: 1, timeout: 20s}\n", "" if embedder is None else embedder))
+""")
     return config
 
 
 def semgate(binary, provider, work, name="semgate", model=False):
     """`model`: with the embedding model, so that the semantic level and the router work."""
-    embedder = "embedder: {threads: 1, timeout: 20s}\n" if model else "embedder: off\n"
-    config = semgate_config(provider, work, name, embedder)
+    config = semgate_config(provider, work, name, model)
     env = {"XDG_STATE_HOME": str(work / "state"), "XDG_CACHE_HOME": str(work / "cache")}
     env["SEMGATE_MODELS"] = os.environ.get("SEMGATE_MODELS", str(ROOT / "models"))
     target = Target(name, [binary, "serve", "--config", config], work, key=KEY, env=env)
@@ -201,7 +200,7 @@ def semgate(binary, provider, work, name="semgate", model=False):
 def first_connection_ms(binary, provider, work):
     """Milliseconds from the start of a process without a model to the first accepted connection."""
     port = free_port()
-    config = semgate_config(provider, work, "start", "embedder: off\n", f"127.0.0.1:{port}")
+    config = semgate_config(provider, work, "start", False, f"127.0.0.1:{port}")
     env = {"XDG_STATE_HOME": str(work / "state"), "XDG_CACHE_HOME": str(work / "cache")}
     target = Target("start", [binary, "serve", "--config", config], work, env=env)
     try:
@@ -230,7 +229,7 @@ def python_of(name):
 
 
 def litellm(provider, work):
-    """Its proxy with one worker and everything optional off."""
+    """Its proxy with one worker, one key and everything optional off."""
     models = [{"model_name": name, "litellm_params": {
         "model": f"openai/{upstream}", "api_base": f"http://{provider.address}/v1", "api_key": "none"}}
         for name, upstream in MODELS.items()]
@@ -239,8 +238,9 @@ def litellm(provider, work):
     port = free_port()
     command = [python_of("litellm").parent / "litellm", "--config", config, "--host", "127.0.0.1", "--port",
                str(port), "--num_workers", "1"]
-    env = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
-    return Target("litellm", command, work, env=env).wait_http(port, "/health/liveliness")
+    key = "sk-" + hashlib.sha256(KEY.encode()).hexdigest()
+    env = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "LITELLM_MASTER_KEY": key}
+    return Target("litellm", command, work, key=key, env=env).wait_http(port, "/health/liveliness")
 
 
 TENSORZERO = """
