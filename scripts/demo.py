@@ -62,6 +62,9 @@ Find the eigenvalues of the matrix [[2, 1, 0], [1, 2, 1], [0, 1, 2]].
 > prove that there are infinitely many primes congruent to 3 modulo 4
 """
 
+# Reasons of a route that the classifier gave: a tier it found adequate, or none but the last.
+CLASSIFIED = ("adequate", "last_tier")
+
 WIDTHS = {"prompt": 40, "cache": 20, "tier": 8, "target": 14, "cost": 9, "saved": 9, "ms": 6}
 
 
@@ -234,7 +237,7 @@ def promises(rows):
     """What the demo must have shown: (sentence, seen?)."""
     semantic = [row for row in rows if row.cache == "hit semantic"]
     refused = {row.cache.split()[-1] for row in rows if row.cache.startswith("miss guard-")}
-    chosen = {row.tier for row in rows if row.reason == "adequate" and not row.hit}
+    chosen = {row.tier for row in rows if row.reason in CLASSIFIED and not row.hit}
     failovers = [row for row in rows if row.complete and row.failed and row.attempts > 1]
     json_first = set()
     streamed = []

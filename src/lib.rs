@@ -6,15 +6,20 @@
 
 pub mod access;
 pub mod cache;
+pub mod cli;
 pub mod config;
 pub mod dialect;
 pub mod dispatch;
 pub mod embed;
 pub mod error;
+pub mod gateway;
 pub mod guard;
+pub mod http;
 pub mod index;
+pub mod judge;
 pub mod now;
 pub mod policy;
 pub mod price;
 pub mod record;
+pub mod replay;
 pub mod route;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `semgate` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    semgate::cli::run()
+}

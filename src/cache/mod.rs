@@ -16,6 +16,9 @@ pub mod ttl;
 pub mod verify;
 mod words;
 
+pub use memory::Cache;
+pub use purge::Purge;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;

@@ -7,6 +7,8 @@
 //! timeless is a short list of narrow forms. Languages: English, with the plainest words of German,
 //! French, Spanish, Portuguese, Italian, Chinese and Japanese for the volatile half.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::TtlClass;
@@ -43,8 +45,10 @@ pub fn classify(prompt: &str, model_web_search: bool) -> TtlClass {
         return TtlClass::Volatile;
     }
     let (text, whole) = examined(prompt);
+    let text = if text.is_ascii() { text } else { text.replace(['’', '‘'], "'") };
     let words = Words::of(&text);
-    if words.ask_for_the_present() || UNSPACED.iter().any(|word| text.contains(word)) {
+    let unspaced = !text.is_ascii() && UNSPACED.iter().any(|word| text.contains(word));
+    if unspaced || words.ask_for_the_present() {
         TtlClass::Volatile
     } else if whole && words.list.len() <= SHORT && words.cannot_age(prompt) {
         TtlClass::Timeless
@@ -66,45 +70,59 @@ fn examined(prompt: &str) -> (String, bool) {
     }
 }
 
-/// The words of a text, in order: runs of letters, digits and apostrophes.
-struct Words {
-    list: Vec<String>,
-    /// All of them with a space before and after each, for whole phrases.
-    spaced: String,
+/// A phrase that asks for the present, unless a year in the text makes it history.
+struct Phrase {
+    text: &'static str,
+    yearless: bool,
 }
 
-impl Words {
-    fn of(lower: &str) -> Self {
-        let plain = lower.replace(['’', '‘'], "'");
-        let list: Vec<String> = plain
+/// By their first word, so that a text is read once however many phrases there are.
+static PHRASES: LazyLock<HashMap<&'static str, Vec<Phrase>>> = LazyLock::new(|| {
+    let always = VOLATILE.iter().map(|text| Phrase { text, yearless: false });
+    let yearless = VOLATILE_WITHOUT_YEAR.iter().map(|text| Phrase { text, yearless: true });
+    let mut phrases: HashMap<&'static str, Vec<Phrase>> = HashMap::new();
+    for phrase in always.chain(yearless) {
+        let first = phrase.text.split(' ').next().unwrap_or(phrase.text);
+        phrases.entry(first).or_default().push(phrase);
+    }
+    phrases
+});
+
+/// The words of a text, in order: runs of letters, digits and apostrophes.
+struct Words<'t> {
+    list: Vec<&'t str>,
+}
+
+impl<'t> Words<'t> {
+    fn of(lower: &'t str) -> Self {
+        let list = lower
             .split(|c: char| !c.is_alphanumeric() && c != '\'')
             .map(|word| word.trim_matches('\''))
             .filter(|word| !word.is_empty())
-            .map(str::to_owned)
             .collect();
-        let spaced = format!(" {} ", list.join(" "));
-        Self { list, spaced }
+        Self { list }
     }
 
     fn has(&self, phrase: &str) -> bool {
-        self.spaced.match_indices(phrase).any(|(at, _)| {
-            let bytes = self.spaced.as_bytes();
-            bytes[at - 1] == b' ' && bytes.get(at + phrase.len()) == Some(&b' ')
-        })
+        (0..self.list.len()).any(|at| starts_with(&self.list[at..], phrase))
     }
 
-    fn has_any(&self, phrases: &[&str]) -> bool {
-        phrases.iter().any(|phrase| self.has(phrase))
+    fn has_volatile_phrase(&self) -> bool {
+        self.list.iter().enumerate().any(|(at, word)| {
+            PHRASES.get(word).into_iter().flatten().any(|phrase| {
+                starts_with(&self.list[at..], phrase.text) && !(phrase.yearless && self.has_year())
+            })
+        })
     }
 
     /// Whether a word of the request proper is among `known`.
     fn asks_with(&self, known: &[&str]) -> bool {
-        self.request().iter().any(|word| known.contains(&word.as_str()))
+        self.request().iter().any(|word| known.contains(word))
     }
 
     /// How many different words of `known` there are.
     fn distinct(&self, known: &[&str]) -> usize {
-        known.iter().filter(|known| self.list.iter().any(|word| word == *known)).count()
+        known.iter().filter(|known| self.list.contains(known)).count()
     }
 
     fn has_year(&self) -> bool {
@@ -114,8 +132,7 @@ impl Words {
     }
 
     fn ask_for_the_present(&self) -> bool {
-        self.has_any(&VOLATILE)
-            || !self.has_year() && self.has_any(&VOLATILE_WITHOUT_YEAR)
+        self.has_volatile_phrase()
             || self.means_now()
             || self.means_current()
             || self.asks_for_the_time()
@@ -126,8 +143,7 @@ impl Words {
     /// `now` as a time ("open now?"), not as an opening ("Now explain …").
     fn means_now(&self) -> bool {
         self.list.iter().enumerate().skip(1).any(|(at, word)| {
-            word == "now"
-                && (at + 1 == self.list.len() || NOW_AFTER.contains(&self.list[at - 1].as_str()))
+            *word == "now" && (at + 1 == self.list.len() || NOW_AFTER.contains(&self.list[at - 1]))
         })
     }
 
@@ -135,10 +151,9 @@ impl Words {
     fn means_current(&self) -> bool {
         self.list.iter().enumerate().any(|(at, word)| {
             let near = |at: Option<usize>, known: &[&str]| {
-                at.and_then(|at| self.list.get(at))
-                    .is_some_and(|word| known.contains(&word.as_str()))
+                at.and_then(|at| self.list.get(at)).is_some_and(|word| known.contains(word))
             };
-            word == "current"
+            *word == "current"
                 && !near(Some(at + 1), &CURRENT_IS_PLAIN_BEFORE)
                 && !near(at.checked_sub(1), &CURRENT_IS_PLAIN_AFTER)
         })
@@ -152,15 +167,16 @@ impl Words {
 
     /// "How much is …" of a thing, not of numbers.
     fn asks_for_a_price(&self) -> bool {
-        let costs = self.has_any(&["cost", "costs", "cost me"]);
-        if costs && self.has_any(&["how much does", "how much do", "how much did", "how much will"])
+        let costs = self.list.iter().any(|word| matches!(*word, "cost" | "costs"));
+        if costs
+            && ["how much does", "how much do", "how much will"].iter().any(|asks| self.has(asks))
         {
             return true;
         }
         self.list.windows(4).any(|four| {
             four[0] == "how"
                 && four[1] == "much"
-                && matches!(four[2].as_str(), "is" | "are" | "for")
+                && matches!(four[2], "is" | "are" | "for")
                 && !four[3].starts_with(|c: char| c.is_ascii_digit())
         })
     }
@@ -177,20 +193,16 @@ impl Words {
     }
 
     /// Without courtesies at the start.
-    fn request(&self) -> &[String] {
+    fn request(&self) -> &[&'t str] {
         const COURTESIES: [&str; 9] =
             ["please", "can", "could", "would", "you", "tell", "me", "hi", "hello"];
-        let start = self
-            .list
-            .iter()
-            .position(|word| !COURTESIES.contains(&word.as_str()))
-            .unwrap_or(self.list.len());
+        let start =
+            self.list.iter().position(|word| !COURTESIES.contains(word)).unwrap_or(self.list.len());
         &self.list[start..]
     }
 
     fn opens_with(&self, phrase: &str) -> bool {
-        let mut words = self.request().iter();
-        phrase.split(' ').all(|expected| words.next().is_some_and(|word| word == expected))
+        starts_with(self.request(), phrase)
     }
 
     fn is_arithmetic(&self) -> bool {
@@ -199,10 +211,10 @@ impl Words {
         for word in self.request() {
             if word.chars().all(|c| c.is_ascii_digit()) {
                 numbers += 1;
-            } else if OPERATIONS.contains(&word.as_str()) {
+            } else if OPERATIONS.contains(word) {
                 operations += 1;
             } else if !matches!(
-                word.as_str(),
+                *word,
                 "what"
                     | "what's"
                     | "is"
@@ -243,15 +255,20 @@ impl Words {
 
     fn asks_for_a_fact(&self) -> bool {
         let request = self.request();
-        let ends = |word: &str| request.last().is_some_and(|last| last == word);
+        let ends = |word: &str| request.last().is_some_and(|last| *last == word);
         let defines = self.opens_with("what does") && ends("mean")
             || (self.opens_with("what is a") || self.opens_with("what is an"))
                 && request.len() <= 6;
         defines
             || request.len() <= 20
                 && (TIMELESS_OPENINGS.iter().any(|opening| self.opens_with(opening))
-                    || self.has_any(&FACTS))
+                    || FACTS.iter().any(|fact| self.has(fact)))
     }
+}
+
+fn starts_with(words: &[&str], phrase: &str) -> bool {
+    let mut words = words.iter();
+    phrase.split(' ').all(|expected| words.next().is_some_and(|word| *word == expected))
 }
 
 #[cfg(test)]

@@ -119,7 +119,7 @@ async fn head(
     let body = order.request.outgoing(&Edits {
         model: &model.id,
         include_usage: order.request.stream && model.provider.stream_usage,
-        max_completion_tokens: order.set_max_output,
+        max_completion_tokens: target.set_max_output,
     });
     match timeout_at(limit, transport.post(&url, headers, body, model.timeouts.connect)).await {
         Ok(Ok(reply)) => Ok(reply),

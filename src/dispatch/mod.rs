@@ -60,8 +60,6 @@ pub struct Order {
     /// The caller named the first target: the order is a promise, not a proposal. Otherwise the
     /// targets of a tier are tried by health, latency and price.
     pub keep_order: bool,
-    /// Output limit that the price ceiling affords.
-    pub set_max_output: Option<u64>,
     /// The caller's `traceparent`, `tracestate`, `OpenAI-Beta`, `anthropic-beta`; others are
     /// dropped.
     pub forward: Vec<(HeaderName, HeaderValue)>,

@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use proptest::prelude::*;
+
 use super::{Expression, ExpressionFault};
 use crate::dialect::openai::request::Facts;
 use crate::policy::facts::RuleFacts;
@@ -161,4 +163,27 @@ fn an_expression_can_be_shared_and_shows_its_source() {
     shared(&expression);
     assert_eq!(format!("{expression:?}"), "Expression(\"has_tools\")");
     assert_eq!(expression.source(), "has_tools");
+}
+
+proptest! {
+    /// Whatever an operator writes is an expression or a fault; a fault lies within the text.
+    #[test]
+    fn no_text_breaks_the_compiler(
+        tokens in proptest::collection::vec(
+            prop::sample::select(&[
+                "prompt", "tags", "headers", ".", "(", ")", "[", "]", "&&", "||", "!", "-", "'a'",
+                "\"", "1", "0", "?", ":", ",", "{", "}", "in", "has", "exists", "x", "team",
+                "size", "int", "==", "<", "+", "/", "\\", "b'", "1u", "9223372036854775807", "é",
+                "null", "true", "\n", "`",
+            ][..]),
+            0..14,
+        ),
+        spaced in any::<bool>(),
+    ) {
+        let source = if spaced { tokens.join(" ") } else { tokens.concat() };
+        if let Err(fault) = Expression::compile(&source) {
+            let end = source.chars().count() + 1;
+            prop_assert!(fault.column.is_none_or(|column| (1..=end).contains(&column)), "{fault:?}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::dialect::Usage;
 use crate::price::Money;
@@ -45,16 +45,76 @@ pub struct DecisionRecord {
     pub outcome: String,
 }
 
+impl DecisionRecord {
+    /// The record as it is when a request arrives: nothing known but its id and its time.
+    pub fn open(id: String, time: Timestamp) -> Self {
+        Self {
+            id,
+            client_request_id: None,
+            time,
+            tenant: String::new(),
+            key: None,
+            tags: BTreeMap::new(),
+            request: Content::Digest { hash: String::new(), bytes: 0 },
+            response: None,
+            cache: CacheNote { verdict: "none".into(), ..CacheNote::default() },
+            route: RouteNote { label: "none".into(), ..RouteNote::default() },
+            attempts: Vec::new(),
+            usage: None,
+            cost_usd: None,
+            baseline_usd: None,
+            saved_usd: None,
+            own_spend_usd: None,
+            timings_ms: BTreeMap::new(),
+            outcome: "client_gone".into(),
+        }
+    }
+
+    /// Whether the caller was answered from the cache.
+    pub fn is_hit(&self) -> bool {
+        self.cache.verdict == "hit" && self.attempts.is_empty()
+    }
+
+    /// Bytes of content held, roughly.
+    pub fn content_bytes(&self) -> usize {
+        self.request.held() + self.response.as_ref().map_or(0, Content::held)
+    }
+
+    #[cfg(test)]
+    pub fn example() -> Self {
+        Self::open("0197".into(), Timestamp::UNIX_EPOCH)
+    }
+}
+
 /// A body, or what may be kept of it without `telemetry.content`.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub enum Content {
-    Whole(Value),
+    Whole(Box<RawValue>),
     /// BLAKE3 in hex, and length in bytes.
     Digest {
         hash: String,
         bytes: usize,
     },
+}
+
+impl Content {
+    /// The body itself if content may be kept, else its digest. A body that is no JSON is digested.
+    pub fn of(body: &[u8], keep: bool) -> Self {
+        let whole = keep.then(|| serde_json::from_slice(body).ok()).flatten();
+        whole.map_or_else(|| Self::digest(body), Self::Whole)
+    }
+
+    fn digest(body: &[u8]) -> Self {
+        Self::Digest { hash: blake3::hash(body).to_hex().to_string(), bytes: body.len() }
+    }
+
+    fn held(&self) -> usize {
+        match self {
+            Self::Whole(body) => body.get().len(),
+            Self::Digest { .. } => 0,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default, Serialize)]

@@ -1,6 +1,68 @@
 //! One record per request, whatever happens: opened first, closed last. From it come the ring, the
-//! JSONL file, the metrics and the response headers.
+//! JSONL file, the metrics, the spend tables and the response headers.
 
 pub mod decision;
+mod file;
+pub mod metrics;
+pub mod open;
+mod ring;
+pub mod spend;
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use decision::DecisionRecord;
+pub use metrics::Metrics;
+pub use open::{Bill, OpenRecord};
+pub use ring::Ring;
+pub use spend::Spend;
+
+use crate::config::Settings;
+use file::RecordWriter;
+
+/// Where closed records go.
+#[derive(Debug)]
+pub struct Recorder {
+    pub metrics: Metrics,
+    pub ring: Ring,
+    pub spend: Spend,
+    file: Option<RecordWriter>,
+    /// Labels of configured targets, for bounded metric labels.
+    known: Mutex<HashSet<String>>,
+}
+
+impl Recorder {
+    /// Opens the record file, if one is configured.
+    pub fn new(settings: &Settings) -> io::Result<Self> {
+        let telemetry = &settings.telemetry;
+        let recorder = Self {
+            metrics: Metrics::new(),
+            ring: Ring::new(telemetry.ring),
+            spend: Spend::default(),
+            file: telemetry.record.as_ref().map(RecordWriter::start).transpose()?,
+            known: Mutex::default(),
+        };
+        recorder.learn_targets(settings);
+        Ok(recorder)
+    }
+
+    /// Takes over the targets of a new configuration.
+    pub fn learn_targets(&self, settings: &Settings) {
+        let labels = settings.models.iter().map(|model| model.label());
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).extend(labels);
+    }
+
+    /// Takes a closed record: exactly once per request.
+    pub fn close(&self, record: DecisionRecord) {
+        self.metrics.count(&record, &self.known.lock().unwrap_or_else(PoisonError::into_inner));
+        self.spend.count(&record);
+        let record = Arc::new(record);
+        if let Some(file) = &self.file
+            && !file.write(record.clone())
+        {
+            self.metrics.records_dropped.inc();
+        }
+        self.ring.push(record);
+    }
+}

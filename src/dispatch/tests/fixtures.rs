@@ -52,7 +52,7 @@ pub fn model(provider: &Arc<Provider>, id: &str, rate: i64) -> Arc<Model> {
 }
 
 pub fn planned(model: &Arc<Model>, tier: Option<&str>) -> Planned {
-    Planned { model: model.clone(), tier: tier.map(Arc::from) }
+    Planned { model: model.clone(), tier: tier.map(Arc::from), set_max_output: None }
 }
 
 pub fn settings(models: &[Arc<Model>]) -> Settings {
@@ -135,7 +135,6 @@ pub fn order(models: &[Arc<Model>], stream: bool) -> Order {
         request: Arc::new(ChatRequest::decode(Bytes::from(body)).unwrap()),
         targets: models.iter().map(|model| planned(model, Some("small"))).collect(),
         keep_order: false,
-        set_max_output: None,
         forward: Vec::new(),
         deadline: Instant::now() + TIMEOUTS.total,
         total: TIMEOUTS.total,

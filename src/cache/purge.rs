@@ -1,0 +1,36 @@
+//! What an operator may throw away. Pure; both levels ask it entry by entry.
+
+use std::time::Duration;
+
+use super::Entry;
+use crate::now::Now;
+
+/// A selection of entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purge {
+    All,
+    Tenant(String),
+    /// A name in `models:`: entries that this model made.
+    Model(String),
+    /// Entries whose answer is older than this.
+    OlderThan(Duration),
+}
+
+impl Purge {
+    pub fn selects(&self, entry: &Entry, now: Now) -> bool {
+        match self {
+            Self::All => true,
+            Self::Tenant(tenant) => *entry.tenant == **tenant,
+            Self::Model(model) => *entry.model == **model,
+            Self::OlderThan(age) => entry.age(now) > *age,
+        }
+    }
+}
+
+impl Entry {
+    /// Time since the answer was produced, by the clock that says more.
+    pub fn age(&self, now: Now) -> Duration {
+        let wall = Duration::try_from(now.wall.duration_since(self.stored.wall));
+        now.mono.saturating_duration_since(self.stored.mono).max(wall.unwrap_or_default())
+    }
+}

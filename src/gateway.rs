@@ -1,0 +1,291 @@
+//! The line: the life of a request, top to bottom, and the only place that knows the order.
+//!
+//! authenticate → decode → guard → resolve → key → exact cache → embed → semantic cache → decide →
+//! reserve → dispatch → reply → record
+
+mod desk;
+mod explain;
+mod recall;
+mod rehearse;
+mod reply;
+mod settle;
+mod stream;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use axum::http::HeaderMap;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::access::{Access, Caller};
+use crate::cache::Cache;
+use crate::cache::key::identify;
+use crate::config::Settings;
+use crate::config::settings::Mode;
+use crate::dialect::openai::ChatRequest;
+use crate::dispatch::{AnswerBody, Dispatcher, Order};
+use crate::embed::{Embedder, Embedding};
+use crate::error::GatewayError;
+use crate::guard::{self, GuardVerdict};
+use crate::http::body::RequestBody;
+use crate::now::{Now, Stopwatch};
+use crate::policy::{self, Choice, Policy, RequestHeaders};
+use crate::record::{OpenRecord, Recorder};
+use crate::route::{Features, Heads, RouteDecision, Signals, plan};
+
+pub use explain::Explanation;
+pub use rehearse::Rehearsal;
+pub use reply::Reply;
+pub use settle::Made;
+
+use recall::Recall;
+use reply::Answered;
+use settle::Settlement;
+
+/// Where a plan names no model's own limit.
+const DEFAULT_TOTAL: Duration = Duration::from_secs(600);
+
+/// What a shed caller is told to wait.
+const SHED_WAIT: Duration = Duration::from_secs(1);
+
+/// Everything a request needs, shared by all of them.
+#[derive(Debug)]
+pub struct Gateway {
+    /// The configuration in force; replaced whole by a reload.
+    state: ArcSwap<State>,
+    dispatcher: Dispatcher,
+    cache: Arc<Cache>,
+    /// `None` is `embedder: off`.
+    embedder: Option<Embedder>,
+    /// Trained heads that fit the embedder; `None` without one.
+    heads: Option<Heads>,
+    recorder: Arc<Recorder>,
+    in_flight: Arc<Semaphore>,
+    max_in_flight: usize,
+    draining: AtomicBool,
+    /// Turns true when shutdown cuts what still runs.
+    cut: watch::Receiver<bool>,
+}
+
+/// What a reload replaces.
+#[derive(Debug)]
+pub struct State {
+    pub settings: Arc<Settings>,
+    pub access: Access,
+}
+
+impl State {
+    pub fn new(settings: Settings) -> Arc<Self> {
+        Arc::new(Self { access: Access::new(&settings.keys), settings: Arc::new(settings) })
+    }
+}
+
+/// A request as it arrived: head read, body not yet.
+#[derive(Debug)]
+pub struct Call {
+    pub headers: HeaderMap,
+    pub body: RequestBody,
+    pub now: Now,
+}
+
+/// What is known of a request once it is understood: the arguments of every later step.
+#[derive(Debug, Clone)]
+struct Asked {
+    settings: Arc<Settings>,
+    caller: Arc<Caller>,
+    headers: Arc<RequestHeaders>,
+    request: Arc<ChatRequest>,
+    policy: Arc<Policy>,
+    now: Now,
+    /// The prompt's embedding where it is known beforehand, as in a replay.
+    vector: Option<Embedding>,
+}
+
+impl Gateway {
+    /// Puts the parts together. `cut` turns true when shutdown ends what still runs.
+    pub fn new(
+        settings: Settings,
+        embedder: Option<Embedder>,
+        heads: Option<Heads>,
+        cache: Cache,
+        recorder: Arc<Recorder>,
+        cut: watch::Receiver<bool>,
+    ) -> Result<Self, GatewayError> {
+        let max_in_flight = settings.server.max_in_flight;
+        let in_flight = Arc::new(Semaphore::new(max_in_flight));
+        let draining = AtomicBool::new(false);
+        let state = State::new(settings);
+        let dispatcher = Dispatcher::new(state.settings.clone())
+            .map_err(|error| GatewayError::Internal { log: error.to_string() })?;
+        let cache = Arc::new(cache);
+        let state = ArcSwap::new(state);
+        Ok(Self {
+            state,
+            dispatcher,
+            cache,
+            embedder,
+            heads,
+            recorder,
+            in_flight,
+            max_in_flight,
+            draining,
+            cut,
+        })
+    }
+
+    /// The life of a chat request. The record is opened first and closed last, whatever happens.
+    pub async fn chat(&self, call: Call) -> Reply {
+        let state = self.state.load_full();
+        let keep_content = state.settings.telemetry.content;
+        let mut record = OpenRecord::new(self.recorder.clone(), call.now, keep_content);
+        match self.answer(&state, call, &mut record).await {
+            Ok(answered) => answered.into_reply(record),
+            Err(error) => Reply::failed(&error, record),
+        }
+    }
+
+    async fn answer(
+        &self,
+        state: &State,
+        call: Call,
+        record: &mut OpenRecord,
+    ) -> Result<Answered, GatewayError> {
+        let caller = state.access.authenticate(&call.headers)?;
+        record.caller(&caller);
+        let permit = self.admit()?;
+        let asked = self.understand(state, caller, call, record).await?;
+        record.policy(&asked.policy);
+        let identity =
+            identify(&asked.request, &asked.caller, &asked.policy, &asked.settings.cache);
+        let memory = self.recall(&asked, identity, record).await;
+        if let Some(hit) = memory.hit() {
+            return Ok(Answered::hit(&asked, hit, record));
+        }
+        if asked.headers.cache.only_if_cached {
+            return Err(GatewayError::NotCached);
+        }
+        let decision = self.decide(&asked, &memory, record)?;
+        let watch = Stopwatch::start();
+        let answer = self.dispatcher.dispatch(order(&asked, &decision, record)).await;
+        record.step("upstream", watch.ms());
+        let answer = answer?;
+        let observing = asked.settings.routing.mode == Mode::Observe;
+        let target = answer.planned.model.label();
+        record.answered_by(answer.planned.tier.as_deref(), &target, observing);
+        let settlement =
+            Settlement::new(self, asked, &memory, (answer.planned, answer.attempt), permit);
+        Ok(match answer.body {
+            AnswerBody::Whole { bytes, completion } => {
+                settlement.whole(answer.headers, bytes, &completion, record)
+            }
+            AnswerBody::Stream(events) => {
+                settlement.stream(answer.headers, *events, self.cut.clone())
+            }
+        })
+    }
+
+    /// Sheds at the limit rather than queueing: a caller that must wait is better off elsewhere.
+    fn admit(&self) -> Result<OwnedSemaphorePermit, GatewayError> {
+        let permit = self.in_flight.clone().try_acquire_owned();
+        permit.map_err(|_| GatewayError::Overloaded { retry_after: SHED_WAIT })
+    }
+
+    /// Reads the body, then decode → guard → resolve.
+    async fn understand(
+        &self,
+        state: &State,
+        caller: Arc<Caller>,
+        call: Call,
+        record: &mut OpenRecord,
+    ) -> Result<Asked, GatewayError> {
+        let headers = RequestHeaders::parse(&call.headers)?;
+        record.headers(&headers);
+        let body = call.body.read(&call.headers, state.settings.server.body_limit).await?;
+        let request = ChatRequest::decode(body)?;
+        record.request(&request);
+        consider(&state.settings, caller, headers, request, call.now)
+    }
+
+    /// The tier and its targets. In observe mode the record says what would have been chosen, and
+    /// the baseline (or the named model itself) answers.
+    fn decide(
+        &self,
+        asked: &Asked,
+        memory: &Recall,
+        record: &mut OpenRecord,
+    ) -> Result<RouteDecision, GatewayError> {
+        let watch = Stopwatch::start();
+        let signals = self.signals(asked, memory);
+        let decision =
+            plan::decide(&asked.policy, &asked.request, &asked.settings, signals.as_ref())?;
+        record.step("decide", watch.ms());
+        record.decision(&decision);
+        Ok(match asked.settings.routing.mode {
+            Mode::Enforce => decision,
+            Mode::Observe => {
+                plan::observed(&decision, &asked.policy, &asked.request, &asked.settings)
+            }
+        })
+    }
+
+    /// What the classifier says; `None` when it is not needed or had no vector.
+    fn signals(&self, asked: &Asked, memory: &Recall) -> Option<Signals> {
+        if !asked.classifies() {
+            return None;
+        }
+        let embedding = memory.embedding()?;
+        let features = Features::of(&asked.request);
+        Some(self.heads.as_ref()?.signals(&embedding.vector, features))
+    }
+}
+
+/// guard → resolve, on a decoded request.
+fn consider(
+    settings: &Arc<Settings>,
+    caller: Arc<Caller>,
+    headers: RequestHeaders,
+    request: ChatRequest,
+    now: Now,
+) -> Result<Asked, GatewayError> {
+    if let GuardVerdict::Block(error) = guard::check(&request) {
+        return Err(error);
+    }
+    let policy = policy::resolve(settings, &caller, &request, &headers, now.hour_utc())?;
+    Ok(Asked {
+        settings: settings.clone(),
+        caller,
+        headers: Arc::new(headers),
+        request: Arc::new(request),
+        policy: Arc::new(policy),
+        now,
+        vector: None,
+    })
+}
+
+/// What dispatch is asked to do. The request's price ceiling has been reserved by the plan, which
+/// dropped what exceeds it and set an output limit where the caller had none; budgets take their
+/// place here.
+fn order(asked: &Asked, decision: &RouteDecision, record: &OpenRecord) -> Order {
+    let total = asked
+        .policy
+        .timeout
+        .or_else(|| decision.targets.first().map(|planned| planned.model.timeouts.total));
+    Order {
+        request: asked.request.clone(),
+        targets: decision.targets.clone(),
+        keep_order: matches!(asked.policy.choice, Choice::Named { .. }),
+        forward: asked.headers.forward.clone(),
+        total: total.unwrap_or(DEFAULT_TOTAL),
+        deadline: (asked.now.mono + total.unwrap_or(DEFAULT_TOTAL)).into(),
+        log: record.attempts.clone(),
+    }
+}
+
+impl Asked {
+    /// The classifier has something to choose.
+    fn classifies(&self) -> bool {
+        matches!(&self.policy.choice, Choice::Tiers { route } if route.tiers.len() > 1)
+    }
+}

@@ -1,0 +1,162 @@
+//! The line without its deeds: what would happen to a request, and why. Looks into the cache
+//! without counting a hit, contacts no provider, stores nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::access::Caller;
+use crate::cache::CacheVerdict;
+use crate::cache::key::Lookup;
+use crate::error::GatewayError;
+use crate::now::Now;
+use crate::policy::{Choice, Policy};
+use crate::route::{RouteDecision, plan};
+
+use super::{Asked, Gateway, Rehearsal};
+
+/// Completion tokens that a price is shown for when nothing limits them.
+const TYPICAL_OUTPUT: u64 = 200;
+
+/// What would happen: the JSON of `semgate explain --json`.
+#[derive(Debug, Serialize)]
+pub struct Explanation {
+    pub policy: Value,
+    /// Exact key and scope in hex, or why the cache takes no part.
+    pub key: Value,
+    pub cache: Value,
+    pub features: BTreeMap<&'static str, f32>,
+    pub probabilities: BTreeMap<String, f64>,
+    pub tier: Option<String>,
+    pub plan: Vec<Value>,
+    pub rule: Option<String>,
+    pub reason: Option<&'static str>,
+    pub passed_over: Vec<Value>,
+    /// Why no plan can be made, if so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl Gateway {
+    /// Runs the decisions of the line on a chat request.
+    pub async fn explain(
+        &self,
+        body: Bytes,
+        headers: &HeaderMap,
+        caller: Arc<Caller>,
+    ) -> Result<Explanation, GatewayError> {
+        let now = Now::read();
+        let rehearsal = self.rehearse(body, headers, caller, None, now).await?;
+        let Rehearsal { asked, memory, decision, key, status } = &rehearsal;
+        let key = match key {
+            Lookup::Keyed(keyed) => {
+                json!({"exact": hex(&keyed.exact.0), "scope": hex(&keyed.scope.0)})
+            }
+            Lookup::Bypass(reason) => json!({"bypass": reason.name()}),
+        };
+        let cache = json!({
+            "verdict": memory.verdict.name(),
+            "detail": memory.verdict.detail(),
+            "ttl_class": memory.class.name(),
+            "ttl_seconds": memory.ttl.as_secs(),
+            "status": status,
+            "evidence": evidence(&memory.verdict),
+        });
+        Ok(explained(asked, key, cache, decision))
+    }
+}
+
+fn explained(
+    asked: &Asked,
+    key: Value,
+    cache: Value,
+    decision: &Result<RouteDecision, GatewayError>,
+) -> Explanation {
+    let mut explanation = Explanation {
+        policy: policy_json(&asked.policy),
+        key,
+        cache,
+        features: BTreeMap::new(),
+        probabilities: BTreeMap::new(),
+        tier: None,
+        plan: Vec::new(),
+        rule: asked.policy.rule.as_ref().map(|(_, text)| text.clone()),
+        reason: None,
+        passed_over: Vec::new(),
+        error: None,
+    };
+    match decision {
+        Ok(decision) => {
+            let facts = &asked.request.facts;
+            let output = decision.set_max_output.or(asked.request.max_output);
+            explanation.features = decision.features.iter().copied().collect();
+            explanation.probabilities =
+                decision.probabilities.iter().map(|(tier, p)| (tier.to_string(), *p)).collect();
+            explanation.tier = decision.tier.as_ref().map(ToString::to_string);
+            explanation.reason = Some(decision.reason.name());
+            explanation.plan = decision
+                .targets
+                .iter()
+                .map(|planned| {
+                    let cost = plan::estimate_cost(
+                        &planned.model,
+                        facts,
+                        output.unwrap_or(TYPICAL_OUTPUT),
+                    );
+                    json!({
+                        "target": planned.model.label(),
+                        "tier": planned.tier,
+                        "cost_usd": cost.map(crate::price::Money::usd),
+                    })
+                })
+                .collect();
+            explanation.passed_over = decision
+                .passed_over
+                .iter()
+                .map(|(what, why)| json!({"what": what, "why": why}))
+                .collect();
+        }
+        Err(error) => explanation.error = Some(error.message()),
+    }
+    explanation
+}
+
+fn evidence(verdict: &CacheVerdict) -> Value {
+    let found = match verdict {
+        CacheVerdict::Hit { evidence, .. } | CacheVerdict::Miss { evidence, .. } => evidence,
+        _ => &None,
+    };
+    found.as_ref().map_or(Value::Null, |found| {
+        json!({
+            "entry": found.entry, "similarity": found.similarity, "margin": found.margin,
+            "score": found.score, "line": found.line,
+            "guard": found.guard.map(|guard| guard.name()),
+        })
+    })
+}
+
+fn policy_json(policy: &Policy) -> Value {
+    let (kind, name) = match &policy.choice {
+        Choice::Tiers { route } => ("route", route.name.to_string()),
+        Choice::Forced { tier, .. } => ("tier", tier.name.to_string()),
+        Choice::Named { model, .. } => ("model", model.name.to_string()),
+    };
+    json!({
+        "requested": policy.requested,
+        "choice": {kind: name},
+        "max_quality_loss": policy.max_quality_loss,
+        "confidence": policy.confidence,
+        "regions": policy.regions,
+        "max_cost_usd": policy.max_cost.map(crate::price::Money::usd),
+        "tags": policy.tags,
+        "cache": policy.cache_allowed,
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,83 @@
+//! The line without its deeds: what it would decide about a request, at a given time. `explain` and
+//! `replay` rest on it, so that neither can tell another story than live traffic.
+
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use bytes::Bytes;
+
+use crate::access::Caller;
+use crate::cache::key::{Lookup, identify};
+use crate::dialect::openai::ChatRequest;
+use crate::embed::Embedding;
+use crate::error::GatewayError;
+use crate::now::Now;
+use crate::policy::RequestHeaders;
+use crate::record::OpenRecord;
+use crate::route::{RouteDecision, plan};
+
+use super::recall::Recall;
+use super::settle::{Admission, Made};
+use super::{Asked, Gateway, consider};
+
+/// Everything that was decided about a rehearsed request.
+#[derive(Debug)]
+pub struct Rehearsal {
+    pub(super) asked: Asked,
+    pub(super) memory: Recall,
+    pub(super) decision: Result<RouteDecision, GatewayError>,
+    pub(super) key: Lookup,
+    /// `Cache-Status` as a caller would read it.
+    pub(super) status: Option<String>,
+}
+
+impl Gateway {
+    /// Decides about a request without asking a provider and without counting anything. `vector`
+    /// is the prompt's embedding where it is known already.
+    ///
+    /// # Errors
+    /// What the line would have refused before looking into the cache.
+    pub async fn rehearse(
+        &self,
+        body: Bytes,
+        headers: &HeaderMap,
+        caller: Arc<Caller>,
+        vector: Option<Embedding>,
+        now: Now,
+    ) -> Result<Rehearsal, GatewayError> {
+        let settings = self.settings();
+        let request = ChatRequest::decode(body)?;
+        let headers = RequestHeaders::parse(headers)?;
+        let mut asked = consider(&settings, caller, headers, request, now)?;
+        asked.vector = vector;
+        let mut record = OpenRecord::rehearsal(self.recorder.clone(), now);
+        let key = identify(&asked.request, &asked.caller, &asked.policy, &settings.cache);
+        let memory = self.recall(&asked, key, &mut record).await;
+        let signals = self.signals(&asked, &memory);
+        let decision = plan::decide(&asked.policy, &asked.request, &settings, signals.as_ref());
+        let status = record.status_line();
+        Ok(Rehearsal { asked, memory, decision, key, status })
+    }
+}
+
+impl Rehearsal {
+    pub fn memory(&self) -> &Recall {
+        &self.memory
+    }
+
+    pub fn decision(&self) -> Result<&RouteDecision, &GatewayError> {
+        self.decision.as_ref()
+    }
+
+    pub fn request(&self) -> &ChatRequest {
+        &self.asked.request
+    }
+
+    /// Stores an answer to the rehearsed request as if an upstream had given it now. False if the
+    /// request takes no part in the cache.
+    pub fn remember(&self, gateway: &Gateway, id: &str, made: Made<'_>) -> bool {
+        let Some(admission) = Admission::of(&self.asked, &self.memory) else { return false };
+        gateway.cache.admit(admission.entry(&self.asked, id, made, self.asked.now));
+        true
+    }
+}

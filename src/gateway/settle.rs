@@ -1,0 +1,228 @@
+//! What remains to be done once an upstream answers: bill it, store it, close the record. A whole
+//! answer settles before its head is written; a stream carries its settlement to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{HeaderName, HeaderValue};
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+use crate::cache::admission::{self, Candidate, Refusal};
+use crate::cache::verify::group;
+use crate::cache::{Cache, Entry, Keyed, TtlClass};
+use crate::config::settings::Model;
+use crate::dialect::Usage;
+use crate::dialect::openai::answer::Completion;
+use crate::dialect::openai::estimate_usage;
+use crate::dispatch::{AnswerStream, AttemptLog};
+use crate::embed::Vector;
+use crate::now::Now;
+use crate::policy::{Choice, ForcedBy};
+use crate::price::Money;
+use crate::record::decision::Attempt;
+use crate::record::{Bill, OpenRecord};
+use crate::route::Planned;
+
+use super::recall::Recall;
+use super::reply::Answered;
+use super::stream::Pump;
+use super::{Asked, Gateway};
+
+/// Bytes of a streamed answer that a record with content keeps at most.
+const MAX_RECORDED_ANSWER: usize = 8 << 20;
+
+/// The open business of one answered request.
+#[derive(Debug)]
+pub struct Settlement {
+    pub(super) asked: Asked,
+    cache: Arc<Cache>,
+    planned: Planned,
+    /// Place of the answering attempt in the record's log.
+    attempt: usize,
+    /// What savings are counted against.
+    baseline: Option<Arc<Model>>,
+    /// `None`: this answer is not to be stored.
+    admission: Option<Admission>,
+    /// Held until the answer has gone out.
+    _permit: OwnedSemaphorePermit,
+}
+
+/// What the cache needs to know of an answer besides the answer.
+#[derive(Debug)]
+pub struct Admission {
+    keyed: Keyed,
+    vector: Option<Vector>,
+    class: TtlClass,
+    ttl: Duration,
+}
+
+impl Settlement {
+    pub fn new(
+        gateway: &Gateway,
+        asked: Asked,
+        memory: &Recall,
+        (planned, attempt): (Planned, usize),
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            cache: gateway.cache.clone(),
+            planned,
+            attempt,
+            baseline: baseline(&asked),
+            admission: Admission::of(&asked, memory),
+            asked,
+            _permit: permit,
+        }
+    }
+
+    /// Bytes of events worth keeping for the whole answer.
+    pub fn answer_limit(&self) -> usize {
+        if self.asked.settings.telemetry.content {
+            MAX_RECORDED_ANSWER
+        } else {
+            usize::try_from(self.asked.settings.cache.max_entry).unwrap_or(usize::MAX)
+        }
+    }
+
+    /// Whether the answer's events are worth keeping: they will be stored, or recorded.
+    pub fn wants_answer(&self) -> bool {
+        self.admission.is_some() || self.asked.settings.telemetry.content
+    }
+
+    /// A whole answer: settled at once, its bytes untouched.
+    pub fn whole(
+        self,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        bytes: Bytes,
+        completion: &Completion,
+        record: &mut OpenRecord,
+    ) -> Answered {
+        let usage = completion
+            .usage
+            .unwrap_or_else(|| estimate_usage(&self.asked.request, completion.output_chars));
+        let bill = self.bill(&usage, record);
+        let stored = self.store(completion, &bytes, &usage, bill.cost, record).is_ok();
+        record.stored(stored);
+        record.response(&bytes);
+        record.outcome("ok");
+        Answered::Whole { headers, body: bytes }
+    }
+
+    /// A stream: settled when it ends.
+    pub fn stream(
+        self,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        events: AnswerStream,
+        cut: watch::Receiver<bool>,
+    ) -> Answered {
+        Answered::Stream { headers, pump: Box::new(Pump::new(self, events, cut)) }
+    }
+
+    /// Books usage and cost into the record.
+    pub fn bill(&self, usage: &Usage, record: &mut OpenRecord) -> Bill {
+        let price = self.planned.model.price;
+        record.attempts.settle(self.attempt, price.map(|price| price.cost(usage)));
+        let bill = Bill {
+            cost: price.map(|_| spent(&record.attempts, |_| true)),
+            baseline: self
+                .baseline
+                .as_ref()
+                .and_then(|model| model.price)
+                .map(|price| price.cost(usage)),
+            own: price.map(|_| spent(&record.attempts, |attempt| attempt.error.is_some())),
+        };
+        record.usage(*usage);
+        record.bill(&bill);
+        bill
+    }
+
+    /// Stores a complete answer, or says why not.
+    pub fn store(
+        &self,
+        completion: &Completion,
+        body: &Bytes,
+        usage: &Usage,
+        cost: Option<Money>,
+        record: &OpenRecord,
+    ) -> Result<(), Refusal> {
+        let Some(admission) = &self.admission else { return Err(Refusal::NoStore) };
+        let candidate = Candidate {
+            answer: completion,
+            bytes: body.len(),
+            complete: true,
+            no_store: false,
+            ttl: admission.ttl,
+        };
+        admission::admit(&candidate, &self.asked.settings.cache)?;
+        let made = Made { planned: &self.planned, body: body.clone(), usage: *usage, cost };
+        self.cache.admit(admission.entry(&self.asked, record.id(), made, Now::read()));
+        Ok(())
+    }
+}
+
+/// An answer on its way into the cache.
+#[derive(Debug)]
+pub struct Made<'a> {
+    pub planned: &'a Planned,
+    /// A whole `chat.completion`.
+    pub body: Bytes,
+    pub usage: Usage,
+    pub cost: Option<Money>,
+}
+
+impl Admission {
+    /// The answer may be stored if the request takes part in the cache and nobody said no-store.
+    pub fn of(asked: &Asked, memory: &Recall) -> Option<Self> {
+        let keyed = memory.keyed?;
+        if asked.headers.cache.no_store {
+            return None;
+        }
+        let embedding = memory.embedding().filter(|embedding| !embedding.truncated);
+        let vector = match keyed.exact_only {
+            None => embedding.map(|embedding| embedding.vector.clone()),
+            Some(_) => None,
+        };
+        Some(Self { keyed, vector, class: memory.class, ttl: memory.ttl })
+    }
+
+    /// The entry under which the answer is kept.
+    pub fn entry(&self, asked: &Asked, id: &str, made: Made<'_>, now: Now) -> Entry {
+        Entry {
+            id: id.to_owned(),
+            key: self.keyed.exact,
+            scope: self.keyed.scope,
+            tenant: asked.caller.tenant.clone(),
+            key_name: asked.caller.key.clone(),
+            prompt: asked.request.prompt.clone(),
+            vector: self.vector.clone(),
+            group: group::group(&made.body),
+            answer: made.body,
+            usage: made.usage,
+            model: made.planned.model.name.clone(),
+            target: made.planned.model.label().into(),
+            tier: made.planned.tier.clone(),
+            stored: now,
+            ttl_class: self.class,
+            ttl: self.ttl,
+            cost: made.cost,
+            tags: asked.policy.tags.clone(),
+            hits: 0.into(),
+        }
+    }
+}
+
+/// The model that the caller named, else `routing.baseline`.
+pub fn baseline(asked: &Asked) -> Option<Arc<Model>> {
+    match &asked.policy.choice {
+        Choice::Named { model, by: ForcedBy::Name, .. } => Some(model.clone()),
+        _ => asked.settings.routing.baseline.clone(),
+    }
+}
+
+/// What these attempts cost, as far as it is known.
+fn spent(attempts: &AttemptLog, which: impl Fn(&Attempt) -> bool) -> Money {
+    let attempts = attempts.snapshot();
+    let costs = attempts.iter().filter(|attempt| which(attempt));
+    costs.filter_map(|attempt| attempt.cost_usd).sum()
+}

@@ -1,0 +1,278 @@
+//! What a replay says: counts, rates and money with their 95 % intervals. Keys are stable;
+//! `docs/replay.md` documents them.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::cache::Level;
+use crate::price::Money;
+
+/// Normal quantile of a two-sided 95 % interval.
+const Z: f64 = 1.959_964;
+
+/// Sums of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    pub requests: usize,
+    /// Requests that the line refused.
+    pub refused: usize,
+    /// Requests for which the semantic level searched.
+    pub lookups: usize,
+    pub exact_hits: usize,
+    pub semantic_hits: usize,
+    /// Of semantic hits: judged wrong, judged right.
+    wrong: usize,
+    right: usize,
+    pub tiers: BTreeMap<String, usize>,
+    spend: Money,
+    baseline: Money,
+    /// Rows whose baseline has no price.
+    unpriced: usize,
+    /// Rows priced by estimate.
+    pub estimated: usize,
+    qualities: Vec<(f64, f64)>,
+    /// Rows with a saved amount, for its interval.
+    saved: Vec<f64>,
+}
+
+impl Tally {
+    /// Counts a hit; `wrong` is `None` where nobody can tell.
+    pub fn hit(&mut self, level: Level, wrong: Option<bool>) {
+        match level {
+            Level::Exact => self.exact_hits += 1,
+            Level::Semantic => {
+                self.semantic_hits += 1;
+                self.wrong += usize::from(wrong == Some(true));
+                self.right += usize::from(wrong == Some(false));
+            }
+        }
+    }
+
+    /// Counts what a request cost and what the baseline would have cost.
+    pub fn money(&mut self, cost: Money, baseline: Option<Money>) {
+        self.spend += cost;
+        match baseline {
+            Some(baseline) => {
+                self.baseline += baseline;
+                self.saved.push((baseline - cost).usd());
+            }
+            None => self.unpriced += 1,
+        }
+    }
+
+    /// Counts the quality served beside the baseline's, where both are known.
+    pub fn quality(&mut self, served: Option<f64>, baseline: Option<f64>) {
+        if let (Some(served), Some(baseline)) = (served, baseline) {
+            self.qualities.push((served, baseline));
+        }
+    }
+
+    /// Whether hits were judged; without hits there is nothing to measure and nothing wrong.
+    fn measured(&self) -> bool {
+        self.semantic_hits == 0 || self.wrong + self.right > 0
+    }
+
+    /// Wrong hits among all semantic hits, extrapolated over those nobody could judge.
+    fn wrong_rate(&self) -> Option<f64> {
+        let judged = self.wrong + self.right;
+        if !self.measured() || self.lookups == 0 {
+            return None;
+        }
+        let share = if judged == 0 { 0.0 } else { self.wrong as f64 / judged as f64 };
+        Some(share * self.semantic_hits as f64 / self.lookups as f64)
+    }
+
+    /// The report as one object.
+    pub fn report(&self, skipped: usize) -> Value {
+        let hits = self.exact_hits + self.semantic_hits;
+        let judged = self.wrong + self.right;
+        let precision = (judged > 0).then(|| self.right as f64 / judged as f64);
+        let priced = self.unpriced == 0;
+        let saved = self.baseline - self.spend;
+        let (served, baseline) = self.mean_quality();
+        json!({
+            "requests": self.requests,
+            "refused": self.refused,
+            "skipped": skipped,
+            "lookups": self.lookups,
+            "hits": {"exact": self.exact_hits, "semantic": self.semantic_hits},
+            "hit_rate": share(hits, self.requests),
+            "wrong_hits": self.measured().then_some(self.wrong),
+            "judged_hits": judged,
+            "wrong_hit_rate": self.wrong_rate(),
+            "precision": precision,
+            "tiers": self.tiers,
+            "spend_usd": self.spend.usd(),
+            "baseline_usd": priced.then(|| self.baseline.usd()),
+            "saved_usd": priced.then(|| saved.usd()),
+            "quality": served,
+            "baseline_quality": baseline,
+            "estimated_share": share(self.estimated, self.requests),
+            "intervals": self.intervals(hits, judged, priced),
+        })
+    }
+
+    fn mean_quality(&self) -> (Option<f64>, Option<f64>) {
+        let n = self.qualities.len();
+        if n == 0 {
+            return (None, None);
+        }
+        let (served, baseline) =
+            self.qualities.iter().fold((0.0, 0.0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1));
+        (Some(served / n as f64), Some(baseline / n as f64))
+    }
+
+    fn intervals(&self, hits: usize, judged: usize, priced: bool) -> Value {
+        let differences: Vec<f64> =
+            self.qualities.iter().map(|(served, baseline)| baseline - served).collect();
+        let scale = if judged == 0 { 1.0 } else { self.semantic_hits as f64 / judged as f64 };
+        let wrong = self.measured().then(|| wilson(self.wrong, self.lookups)).flatten();
+        json!({
+            "hit_rate": wilson(hits, self.requests),
+            "wrong_hit_rate": wrong.map(|[low, high]| [low * scale, (high * scale).min(1.0)]),
+            "precision": wilson(self.right, judged),
+            "saved_usd": priced.then(|| total(&self.saved)).flatten(),
+            "quality_loss": mean(&differences),
+        })
+    }
+}
+
+fn share(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+/// Wilson's score interval of a proportion (Wilson, 1927); `None` without trials.
+pub fn wilson(successes: usize, trials: usize) -> Option<[f64; 2]> {
+    if trials == 0 {
+        return None;
+    }
+    let n = trials as f64;
+    let p = successes as f64 / n;
+    let centre = p + Z * Z / (2.0 * n);
+    let spread = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
+    let scale = 1.0 + Z * Z / n;
+    Some([((centre - spread) / scale).max(0.0), ((centre + spread) / scale).min(1.0)])
+}
+
+/// Normal interval of a mean; `None` with fewer than two values.
+fn mean(values: &[f64]) -> Option<[f64; 2]> {
+    let (centre, error) = centre_and_error(values)?;
+    Some([centre - Z * error, centre + Z * error])
+}
+
+/// Normal interval of a sum of independent rows.
+fn total(values: &[f64]) -> Option<[f64; 2]> {
+    let (centre, error) = centre_and_error(values)?;
+    let n = values.len() as f64;
+    Some([n * (centre - Z * error), n * (centre + Z * error)])
+}
+
+fn centre_and_error(values: &[f64]) -> Option<(f64, f64)> {
+    let n = values.len() as f64;
+    if values.len() < 2 {
+        return None;
+    }
+    let centre = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|value| (value - centre).powi(2)).sum::<f64>() / (n - 1.0);
+    Some((centre, (variance / n).sqrt()))
+}
+
+/// The report for a person.
+pub fn table(report: &Value) -> String {
+    let number = |key: &str| report[key].as_f64();
+    let percent = |key: &str| {
+        let interval = &report["intervals"][key];
+        number(key).map_or_else(
+            || "unmeasured".to_owned(),
+            |rate| match (interval[0].as_f64(), interval[1].as_f64()) {
+                (Some(low), Some(high)) => {
+                    format!("{:.2} %   [{:.2}, {:.2}]", rate * 100.0, low * 100.0, high * 100.0)
+                }
+                _ => format!("{:.2} %", rate * 100.0),
+            },
+        )
+    };
+    let dollars =
+        |key: &str| number(key).map_or_else(|| "unknown".to_owned(), |usd| format!("${usd:.4}"));
+    let count =
+        |value: &Value| value.as_u64().map_or_else(|| "unmeasured".into(), |n| n.to_string());
+    let mut rows = vec![
+        ("requests", count(&report["requests"])),
+        ("lookups", count(&report["lookups"])),
+        ("hits, exact", count(&report["hits"]["exact"])),
+        ("hits, semantic", count(&report["hits"]["semantic"])),
+        ("hit rate", percent("hit_rate")),
+        ("wrong hits", count(&report["wrong_hits"])),
+        ("wrong-hit rate", percent("wrong_hit_rate")),
+        ("precision", percent("precision")),
+    ];
+    let tiers: Vec<(String, String)> = report["tiers"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(tier, n)| (format!("tier {tier}"), count(n)))
+        .collect();
+    rows.extend(tiers.iter().map(|(name, value)| (name.as_str(), value.clone())));
+    rows.push(("spend", dollars("spend_usd")));
+    rows.push(("always baseline", dollars("baseline_usd")));
+    rows.push(("saved", dollars("saved_usd")));
+    if let (Some(served), Some(baseline)) = (number("quality"), number("baseline_quality")) {
+        rows.push(("quality", format!("{served:.4} (baseline {baseline:.4})")));
+    }
+    rows.push((
+        "priced by estimate",
+        format!("{:.1} %", number("estimated_share").unwrap_or(0.0) * 100.0),
+    ));
+    for (name, key) in [("refused", "refused"), ("skipped lines", "skipped")] {
+        if report[key].as_u64().is_some_and(|n| n > 0) {
+            rows.push((name, count(&report[key])));
+        }
+    }
+    rows.iter().map(|(name, value)| format!("{name:<20} {value}\n")).collect()
+}
+
+/// One row per value of a sweep.
+#[derive(Debug, Clone, Serialize)]
+pub struct Swept {
+    pub value: String,
+    pub report: Value,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wilson_agrees_with_published_values() {
+        // Newcombe (1998), table I: 81 of 263 and 15 of 148.
+        for (successes, trials, low, high) in [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605)]
+        {
+            let [l, h] = wilson(successes, trials).expect("trials");
+            assert!((l - low).abs() < 5e-4 && (h - high).abs() < 5e-4, "{l} {h}");
+        }
+        assert_eq!(wilson(0, 0), None);
+        assert_eq!(wilson(0, 10).expect("trials")[0], 0.0);
+    }
+
+    #[test]
+    fn hits_that_nobody_can_judge_are_unmeasured_not_right() {
+        let mut tally = Tally { requests: 2, lookups: 2, ..Tally::default() };
+        tally.hit(Level::Semantic, None);
+        let report = tally.report(0);
+        assert_eq!(report["wrong_hits"], Value::Null);
+        assert_eq!(report["precision"], Value::Null);
+        tally.hit(Level::Semantic, Some(true));
+        let report = tally.report(0);
+        assert_eq!(report["wrong_hits"], 1);
+        assert_eq!(report["wrong_hit_rate"], 1.0);
+    }
+
+    #[test]
+    fn money_without_a_price_is_unknown_not_zero() {
+        let mut tally = Tally::default();
+        tally.money(Money::from_pico(5), None);
+        assert_eq!(tally.report(0)["saved_usd"], Value::Null);
+    }
+}

@@ -1,0 +1,11 @@
+//! Pipeline tests: the real router, in process, against a scripted upstream. One binary, because
+//! each further one would link everything again.
+
+mod admin;
+mod cache;
+mod errors;
+mod failover;
+mod passthrough;
+mod routing;
+mod streams;
+mod support;

@@ -1,0 +1,71 @@
+//! Which tier answers.
+
+use crate::support::{TestGateway, chat};
+
+#[tokio::test]
+async fn names_headers_rules_and_the_classifier_in_their_order() {
+    let rules = "
+  rules:
+    - {when: 'prompt_chars > 1000', then: {tier: frontier}}
+    - {when: 'tags.team == \"support\"', then: {model: medium}}
+  routes:
+    - {name: gpt-4o, tiers: [small, mid], min_adequacy: {small: 0.0}}
+";
+    let gateway = TestGateway::of(&format!("{}{rules}", crate::support::CONFIG.trim_end())).await;
+    let long = "x ".repeat(600);
+    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str, &'a str);
+    let cases: [Case<'_>; 7] = [
+        ("auto", "a", &[], "up/up-mini", "adequate"),
+        ("auto", &long, &[], "up/up-big", "rule"),
+        ("auto", "b", &[("x-semgate-tags", "team=support")], "up/up-medium", "rule"),
+        ("auto", &long, &[("x-semgate-tier", "mid")], "up/up-medium", "forced"),
+        ("tier/mid", "c", &[], "up/up-medium", "forced"),
+        ("big", &long, &[], "up/up-big", "named"),
+        ("gpt-4o", "d", &[], "up/up-mini", "adequate"),
+    ];
+    for (model, prompt, headers, target, reason) in cases {
+        gateway.upstream.says("x");
+        let answer = gateway.send(&chat(model, prompt), headers).await;
+        assert_eq!(
+            answer.header("x-semgate-target"),
+            target,
+            "{model} {headers:?}: {}",
+            answer.text
+        );
+        assert_eq!(gateway.record(&answer).await["route"]["reason"], reason, "{model} {headers:?}");
+    }
+    let lacks = gateway.send(&chat("gpt-4o", "e"), &[("x-semgate-tier", "frontier")]).await;
+    assert_eq!(lacks.status, 400, "{}", lacks.text);
+    gateway.finish().await;
+}
+
+#[tokio::test]
+async fn upstream_ids_and_provider_paths_are_names_too() {
+    let gateway = TestGateway::start().await;
+    for (model, sent) in [("up-mini", "up-mini"), ("up/up-big", "up-big"), ("up/any-id", "any-id")]
+    {
+        gateway.upstream.says("x");
+        let answer = gateway.ask(model, &format!("hi {model}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let seen = gateway.upstream.seen().pop().expect("asked");
+        assert_eq!(seen.json()["model"], sent);
+    }
+    gateway.finish().await;
+}
+
+#[tokio::test]
+async fn an_explanation_tells_what_would_happen_and_does_nothing() {
+    let gateway = TestGateway::start().await;
+    let explained = gateway.admin("/admin/v1/explain", Some(chat("auto", "hello there"))).await;
+    assert_eq!(explained.status, 200, "{}", explained.text);
+    let explained = explained.json();
+    assert_eq!(explained["policy"]["requested"], "auto");
+    assert_eq!(explained["tier"], "small");
+    assert_eq!(explained["plan"][0]["target"], "up/up-mini");
+    assert_eq!(explained["cache"]["verdict"], "miss");
+    assert_eq!(explained["cache"]["ttl_class"], "default");
+    assert!(explained["probabilities"]["small"].is_f64());
+    assert!(explained["features"].as_object().is_some_and(|features| features.len() > 30));
+    assert!(gateway.upstream.seen().is_empty());
+    gateway.finish().await;
+}
