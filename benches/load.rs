@@ -205,7 +205,10 @@ async fn exchange(
         return Err(format!("{status}: {body}"));
     }
     if arguments.hold {
-        connection.fill().await?;
+        // The first event may have come with the head; nothing may follow it.
+        if connection.buffer.is_empty() {
+            connection.fill().await?;
+        }
         first = begin.elapsed();
         return Ok(Sample { total: first, first, embed: None });
     }

@@ -33,7 +33,8 @@ MODELS = {
     "paced": "fake-small~ttft=0~rate=500~tokens=200",
     "long": "fake-small~ttft=0~rate=1000~tokens=2000",
     "fast": "fake-small~ttft=0~rate=0~tokens=200",
-    "fifty": "fake-small~ttft=0~rate=0~tokens=50",
+    # Some 50 events when a hit is sent as a stream, in pieces of 20 to 40 characters.
+    "fifty": "fake-small~ttft=0~rate=0~tokens=340",
     "held": "fake-small~ttft=0~rate=0~tokens=50~stall=5",
 }
 
