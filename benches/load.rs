@@ -2,7 +2,6 @@
 //! plain TCP, every answer checked, one line of JSON at the end. It knows no gateway; who is asked,
 //! how often and what a right answer looks like stands in its arguments. It measures wall clock only:
 //! the CPU time of the process asked is read by whoever starts this.
-//!
 //! Built with `cargo build --release --bench load`; `cargo bench` without arguments only says so.
 
 use std::io::{Read, Write};
@@ -66,9 +65,6 @@ struct Arguments {
     /// Opens all streams up to their first event, prints `open`, and ends when stdin does.
     #[arg(long)]
     hold: bool,
-    /// Passed by `cargo bench`; ignored.
-    #[arg(long, hide = true)]
-    bench: bool,
 }
 
 /// What one request measured.

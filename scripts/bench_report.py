@@ -65,7 +65,8 @@ def footprint(result):
     idle, held, starts = result["rss_idle_bytes"], result["rss_per_stream_bytes"], result["start_ms"]
 
     def others(figures, unit, divisor):
-        return ", ".join(f"{name} {value / divisor:.0f} {unit}" for name, value in figures.items() if name != "semgate")
+        found = {name: value / divisor for name, value in figures.items() if name != "semgate"}
+        return ", ".join(f"{name} {value:.0f} {unit}" for name, value in found.items())
 
     return [
         ("RSS idle, no model", "≤ 30 MB", f"{idle['semgate'] / 1e6:.1f} MB", others(idle, "MB", 1e6),
@@ -90,8 +91,8 @@ def table(result):
     if not result["peers"]:
         lines[2:2] = ["Without --peers there is no ratio and no goal is judged; `direct` is the fake provider's own "
                       "CPU time when it is asked directly."]
-    rows = [["what", "goal", "ratio (min to max)", "semgate, µs (min to max)", "best peer, µs", "direct, µs", "p50, ms",
-             "p99, ms", "goal met"]]
+    rows = [["what", "goal", "ratio (min to max)", "semgate, µs (min to max)", "best peer, µs", "direct, µs",
+             "p50, ms", "p99, ms", "goal met"]]
     for row in result["rows"]:
         ratio, us = row["ratio"], row["us"]
         measured = f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})" if ratio else "—"

@@ -34,7 +34,7 @@ MODELS = {
     "long": "fake-small~ttft=0~rate=1000~tokens=2000",
     "fast": "fake-small~ttft=0~rate=0~tokens=200",
     # Some 50 events when a hit is sent as a stream, in pieces of 20 to 40 characters.
-    "fifty": "fake-small~ttft=0~rate=0~tokens=340",
+    "fifty": "fake-small~ttft=0~rate=0~tokens=310",
     "held": "fake-small~ttft=0~rate=0~tokens=50~stall=5",
 }
 
@@ -72,7 +72,8 @@ class Target:
                 return self
             self.check_alive()
             time.sleep(0.05)
-        raise Failed(f"{self.name} did not become ready; see {self.log}")
+        self.stop()
+        raise Failed(f"{self.name} did not become ready; it said:\n{self.tail()}")
 
     def wait_http(self, port, path, seconds=180):
         """Waits until it answers there."""
@@ -85,12 +86,15 @@ class Target:
             except OSError:
                 self.check_alive()
                 time.sleep(0.25)
-        raise Failed(f"{self.name} does not answer; see {self.log}")
+        self.stop()
+        raise Failed(f"{self.name} does not answer; it said:\n{self.tail()}")
 
     def check_alive(self):
         if self.process.poll() is not None:
-            tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-12:])
-            raise Failed(f"{self.name} ended with {self.process.returncode}:\n{tail}")
+            raise Failed(f"{self.name} ended with {self.process.returncode}:\n{self.tail()}")
+
+    def tail(self):
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-12:])
 
     def upstream(self, model):
         """How this target's callers name a model."""
