@@ -2,7 +2,7 @@
 //! usage, for the cache and for the end, which settles the request and says what it cost.
 
 use axum::body::Body;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use tokio::sync::watch;
 
@@ -17,6 +17,9 @@ use crate::record::OpenRecord;
 
 use super::reply::closing_comment;
 use super::settle::Settlement;
+
+/// Bytes of events that are gathered into one frame at most.
+const MAX_FRAME: usize = 32 << 10;
 
 /// A stream in progress.
 #[derive(Debug)]
@@ -77,20 +80,33 @@ impl Pump {
         let running = Some(Running { pump: self, record });
         Body::from_stream(stream::unfold(running, |running| async move {
             let mut running = running?;
-            loop {
-                match running.step().await {
-                    Step::More(bytes) => {
-                        return Some((Ok::<_, std::io::Error>(bytes), Some(running)));
-                    }
-                    Step::Silent => {}
-                    Step::End => return None,
-                }
-            }
+            let bytes = running.frame().await?;
+            Some((Ok::<_, std::io::Error>(bytes), Some(running)))
         }))
     }
 }
 
 impl Running {
+    /// Everything that one read of the upstream brought, as one frame: an upstream that sends
+    /// faster than the caller reads costs a write a read, not a write an event.
+    async fn frame(&mut self) -> Option<Bytes> {
+        let mut frame = BytesMut::new();
+        loop {
+            match self.step().await {
+                Step::More(bytes) if frame.is_empty() && !self.pump.events.has_next() => {
+                    return Some(bytes);
+                }
+                Step::More(bytes) => frame.extend_from_slice(&bytes),
+                Step::Silent => {}
+                Step::End => return None,
+            }
+            let ready = self.pump.events.has_next() && self.pump.end.is_none();
+            if !frame.is_empty() && (!ready || frame.len() >= MAX_FRAME) {
+                return Some(frame.freeze());
+            }
+        }
+    }
+
     async fn step(&mut self) -> Step {
         match self.pump.end {
             Some(End::Whole) => {
