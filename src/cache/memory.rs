@@ -257,3 +257,6 @@ fn count(verdict: CacheVerdict) -> CacheVerdict {
     }
     verdict
 }
+
+#[cfg(test)]
+mod tests;
