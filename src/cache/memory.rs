@@ -225,3 +225,6 @@ fn serve(
     }
     CacheVerdict::Hit { level, entry, evidence }
 }
+
+#[cfg(test)]
+mod tests;
