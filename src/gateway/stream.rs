@@ -4,6 +4,7 @@
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
+use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::dialect::Usage;
@@ -20,6 +21,9 @@ use super::settle::Settlement;
 
 /// Bytes of events that are gathered into one frame at most.
 const MAX_FRAME: usize = 32 << 10;
+
+/// Characters of an upstream's message that are passed on.
+const MAX_MESSAGE: usize = 1000;
 
 /// A stream in progress.
 #[derive(Debug)]
@@ -174,7 +178,15 @@ impl Running {
     }
 
     fn fault(&mut self, fault: &StreamFault) -> Step {
-        self.fail(&fault.to_string(), "upstream_failed")
+        match fault {
+            StreamFault::Deadline { .. } => self.fail(&fault.to_string(), "timeout"),
+            StreamFault::Upstream(payload) => {
+                let said = upstream_message(payload);
+                let message = said.map_or(fault.to_string(), |said| format!("{fault}: {said}"));
+                self.fail(&message, "upstream_failed")
+            }
+            _ => self.fail(&fault.to_string(), "upstream_failed"),
+        }
     }
 
     /// An error after the head has left: an event, and no `[DONE]`.
@@ -182,7 +194,7 @@ impl Running {
         let usage = self.usage();
         self.pump.settlement.bill(&usage, &mut self.record);
         self.record.outcome("cut");
-        let kind = if code == "overloaded" { "server_error" } else { "upstream_error" };
+        let kind = if code == "upstream_failed" { "upstream_error" } else { "server_error" };
         self.pump.end = Some(End::Broken);
         Step::More(render::error_event(message, kind, Some(code)))
     }
@@ -191,6 +203,15 @@ impl Running {
         let request = &self.pump.settlement.asked.request;
         self.pump.usage.unwrap_or_else(|| estimate_usage(request, self.pump.output_chars))
     }
+}
+
+/// What an upstream's error event says, in one of the forms in use: `{"error": {"message": …}}`,
+/// `{"error": …}`, `{"message": …}`.
+fn upstream_message(payload: &[u8]) -> Option<String> {
+    let payload: Value = serde_json::from_slice(payload).ok()?;
+    let error = payload.get("error").unwrap_or(&payload);
+    let message = error.get("message").unwrap_or(error).as_str()?;
+    Some(message.chars().take(MAX_MESSAGE).collect())
 }
 
 /// The caller left before the end: what was delivered is billed.
