@@ -1,8 +1,8 @@
 //! The index of one scope: an exact tail, and a graph under it once the scope is large.
 //!
 //! A new vector goes to the tail and is found at once; moving it into the graph is [`tidy`]'s work,
-//! done in small slices by whoever has the time. Inserting into a graph takes about half a
-//! millisecond, and none of it happens under the lock that searches need: the lock is held for
+//! done in small slices by whoever has the time. Inserting into a graph takes
+//! milliseconds, and none of it happens under the lock that searches need: the lock is held for
 //! appending to the tail and for declaring a batch moved. A removed vector leaves the tail, or
 //! stays in the graph as a tombstone that searches step over.
 //!
@@ -29,12 +29,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        // `benches/index.rs`, 384 dimensions, one thread, a loaded machine: a search of 2,000
-        // vectors takes 100 µs by scan and 250 µs by graph, of 8,000 0.9 and 2.8 ms, of 32,000 4.7
-        // and 6.3 ms. A graph follows pointers where a scan streams, so below some 32,000 vectors
-        // the scan wins, and it is exact, where the graph found 90 % of the neighbours at that
-        // size, and costs nothing to build, where the graph took milliseconds for each vector.
-        Self { flat: 32_768, tail: 1024, tombstones: 0.25 }
+        // `benches/index.rs`, 384 dimensions, one thread of a loaded machine: a search takes by
+        // scan and by graph 0.17 and 0.54 ms of 2,000 vectors, 1.8 and 1.9 of 8,000, 8.1 and 3.7 of
+        // 16,000. So scans win up to some 8,000 vectors; they are exact, and cost nothing to build,
+        // where a graph takes milliseconds for each vector. (Vectors that lie in the order of the
+        // scan would push the crossing beyond 32,000, at the price of a second copy of each.)
+        Self { flat: 8192, tail: 1024, tombstones: 0.25 }
     }
 }
 
