@@ -108,6 +108,9 @@ impl Cache {
         directives: &Directives,
         now: Now,
     ) -> CacheVerdict {
+        if directives.no_cache {
+            return CacheVerdict::Request(RequestDetail::NoCache);
+        }
         let candidates: Vec<Candidate<'_>> = found
             .iter()
             .map(|found| Candidate {
