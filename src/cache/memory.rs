@@ -111,6 +111,9 @@ impl Cache {
         if directives.no_cache {
             return CacheVerdict::Request(RequestDetail::NoCache);
         }
+        if keyed.exact_only.is_some() {
+            return CacheVerdict::Miss { detail: keyed.exact_only, evidence: None };
+        }
         let candidates: Vec<Candidate<'_>> = found
             .iter()
             .map(|found| Candidate {
