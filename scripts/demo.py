@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 # Each block opens with what it shows. `>` before a question: the answer is asked for as a stream.
 SCRIPT = """
-# Easy questions: the small tier. Asked again, in other words or letters, they cost nothing
+# Easy questions: the small tier. Asked again, in other words or signs, they cost nothing
 What is the capital of Australia?
-what is the capital of australia
+What's the capital of Australia?
 What is the capital of Australia?
 Who wrote Romeo and Juliet?
 Who wrote "Romeo and Juliet"?!
@@ -31,13 +31,14 @@ How many minutes are there in 3 hours?
 How many minutes are there in 5 hours?
 Which plans include phone support?
 Which plans do not include phone support?
+What plans include phone support?
 What is the capital of Austria?
 
 # Stored as JSON, served as a stream; and the other way round
 How do I reset my password?
 > How do I reset my password?
 > How do I cancel my subscription?
-how do I cancel my subscription
+How can I cancel my subscription?
 
 # Harder questions: the middle tier. Its first target breaks down on the way
 A loan of 12000 at 5% yearly interest is repaid in 24 equal months. What is the monthly payment?

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! `POST /v1/chat/completions`, `GET /v1/models[/ID]`, `GET /journal` (JSON lines, oldest first) and
-//! `DELETE /journal` (which also restarts the count of calls).
+//! `DELETE /journal` (which also restarts the count of calls, and tells how many requests had come).
 //!
 //! # Model names
 //!

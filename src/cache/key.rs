@@ -98,7 +98,7 @@ fn bypass(request: &ChatRequest, policy: &Policy, settings: &Cache) -> Option<By
 
 /// Whether whatever answers will have searched the web. Where only some of the models in force do,
 /// admission decides by the one that answered.
-fn searches_web(choice: &Choice) -> bool {
+pub fn searches_web(choice: &Choice) -> bool {
     match choice {
         Choice::Named { model, .. } => model.web_search,
         Choice::Forced { tier, .. } => tier.models.iter().all(|model| model.web_search),

@@ -17,7 +17,8 @@ use crate::config::settings;
 use crate::embed::Vector;
 use crate::now::Now;
 
-/// Stored answers. A level that is switched off finds nothing and stores nothing.
+/// Stored answers. A level that is switched off finds nothing and stores nothing; `cache.enabled` is
+/// asked for each request, so that a reload can switch the cache on.
 #[derive(Debug)]
 pub struct Cache {
     exact: Option<Exact>,
@@ -59,20 +60,19 @@ pub struct SemanticStats {
 impl Cache {
     /// Stores semantic entries in the background. Fails when the system refuses a thread.
     pub fn new(settings: &settings::Cache) -> std::io::Result<Self> {
-        let semantic = wants_semantic(settings).then(|| Semantic::new(&settings.semantic));
+        let semantic = settings.semantic.enabled.then(|| Semantic::new(&settings.semantic));
         Ok(Self::with(settings, semantic.transpose()?))
     }
 
     /// Stores everything before [`Self::admit`] returns: for replay and tests.
     pub fn synchronous(settings: &settings::Cache) -> Self {
-        let semantic = wants_semantic(settings).then(|| Semantic::synchronous(&settings.semantic));
+        let semantic = settings.semantic.enabled.then(|| Semantic::synchronous(&settings.semantic));
         Self::with(settings, semantic)
     }
 
     fn with(settings: &settings::Cache, semantic: Option<Semantic>) -> Self {
-        let wants_exact = settings.enabled && settings.exact.enabled;
         Self {
-            exact: wants_exact.then(|| Exact::new(settings.exact.max_bytes)),
+            exact: settings.exact.enabled.then(|| Exact::new(settings.exact.max_bytes)),
             semantic,
             candidates: settings.semantic.candidates,
             min_similarity: settings.semantic.min_similarity,
@@ -108,6 +108,12 @@ impl Cache {
         directives: &Directives,
         now: Now,
     ) -> CacheVerdict {
+        if directives.no_cache {
+            return CacheVerdict::Request(RequestDetail::NoCache);
+        }
+        if keyed.exact_only.is_some() {
+            return CacheVerdict::Miss { detail: keyed.exact_only, evidence: None };
+        }
         let candidates: Vec<Candidate<'_>> = found
             .iter()
             .map(|found| Candidate {
@@ -203,10 +209,6 @@ impl Cache {
     }
 }
 
-fn wants_semantic(settings: &settings::Cache) -> bool {
-    settings.enabled && settings.semantic.enabled
-}
-
 /// The last conditions on an entry that answers the question: young enough for the caller, and no
 /// longer than its limit.
 fn serve(
@@ -225,3 +227,6 @@ fn serve(
     }
     CacheVerdict::Hit { level, entry, evidence }
 }
+
+#[cfg(test)]
+mod tests;

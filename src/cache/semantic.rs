@@ -25,9 +25,9 @@ pub use table::{Found, TableStats};
 
 /// Entries that may wait to be stored: a second's worth at a thousand misses a second.
 const QUEUE: usize = 1024;
-/// Insertions into a graph between two looks at the queue: at half a millisecond each, the wait of
-/// a new entry stays within some ten milliseconds.
-const SLICE: usize = 16;
+/// Insertions into a graph between two looks at the queue: at up to five milliseconds each, a new
+/// entry waits some tens of milliseconds at worst.
+const SLICE: usize = 8;
 /// How often expired entries are looked for.
 const SWEEP: Duration = Duration::from_secs(30);
 

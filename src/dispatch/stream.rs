@@ -199,6 +199,11 @@ impl AnswerStream {
         }
     }
 
+    /// Whether [`AnswerStream::next`] has an event without reading on.
+    pub fn has_next(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
     /// Reads once from the upstream and queues the events that this completes.
     async fn pull(&mut self) -> Result<(), StreamFault> {
         let Some(reply) = self.reply.as_mut() else { return Err(StreamFault::Cut) };

@@ -6,14 +6,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cache::key::Lookup;
+use crate::cache::key::{Lookup, searches_web};
 use crate::cache::{
     BypassReason, Cache, CacheVerdict, Entry, Evidence, Keyed, Level, MissDetail, TtlClass, ttl,
 };
 use crate::config::settings::Mode;
 use crate::embed::{EmbedError, Embedding};
 use crate::now::Stopwatch;
-use crate::policy::Choice;
 use crate::record::OpenRecord;
 
 use super::{Asked, Gateway};
@@ -24,10 +23,13 @@ pub struct Recall {
     pub verdict: CacheVerdict,
     /// `None` when the request takes no part in the cache at all.
     pub keyed: Option<Keyed>,
+    /// Of the question; whoever answers it may make the answer more volatile.
     pub class: TtlClass,
     pub ttl: Duration,
     /// `None` when nothing needed it.
     pub embedding: Option<Result<Embedding, EmbedError>>,
+    /// The semantic level searched.
+    pub searched: bool,
     mode: Mode,
 }
 
@@ -76,13 +78,16 @@ impl Gateway {
             memory.embedding = self.embed(asked, record).await;
         }
         record.cache(&memory.verdict, memory.class, asked.now);
+        if memory.searched {
+            record.searched();
+        }
         record.cache_status(memory.told(), asked.headers.cache.only_if_cached);
         memory
     }
 
     async fn remember(&self, asked: &Asked, identity: Lookup, record: &mut OpenRecord) -> Recall {
         let settings = &asked.settings.cache;
-        let class = ttl::classify(&asked.request.prompt, searches_web(asked));
+        let class = ttl::classify(&asked.request.prompt, searches_web(&asked.policy.choice));
         let ttl = ttl::ttl(&settings.ttl, class, asked.policy.cache_effect);
         let blank = |verdict, keyed| Recall {
             verdict,
@@ -90,6 +95,7 @@ impl Gateway {
             class,
             ttl,
             embedding: None,
+            searched: false,
             mode: settings.mode,
         };
         let keyed = match identity {
@@ -142,6 +148,7 @@ impl Gateway {
         let watch = Stopwatch::start();
         let found = Cache::verify(keyed, &asked.request.prompt, &neighbours, directives, now);
         record.step("verify", watch.ms());
+        memory.searched = true;
         memory.add_semantic(found);
     }
 
@@ -181,16 +188,5 @@ impl Recall {
             }
             _ => {}
         }
-    }
-}
-
-/// Some model that may answer searches the web, so that its answers are of the present.
-fn searches_web(asked: &Asked) -> bool {
-    match &asked.policy.choice {
-        Choice::Tiers { route } => {
-            route.tiers.iter().flat_map(|tier| &tier.models).any(|model| model.web_search)
-        }
-        Choice::Forced { tier, .. } => tier.models.iter().any(|model| model.web_search),
-        Choice::Named { model, .. } => model.web_search,
     }
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::access::Caller;
 use crate::cache::key::{Lookup, identify};
 use crate::dialect::openai::ChatRequest;
+use crate::dialect::openai::answer::Completion;
 use crate::embed::Embedding;
 use crate::error::GatewayError;
 use crate::now::Now;
@@ -73,11 +74,14 @@ impl Rehearsal {
         &self.asked.request
     }
 
-    /// Stores an answer to the rehearsed request as if an upstream had given it now. False if the
-    /// request takes no part in the cache.
+    /// Stores an answer to the rehearsed request as if an upstream had given it now. False if it
+    /// would not have been stored then.
     pub fn remember(&self, gateway: &Gateway, id: &str, made: Made<'_>) -> bool {
         let Some(admission) = Admission::of(&self.asked, &self.memory) else { return false };
-        gateway.cache.admit(admission.entry(&self.asked, id, made, self.asked.now));
-        true
+        let Ok(mut answer) = Completion::read(&made.body) else { return false };
+        // A recording may leave out why its answer ended; it is then taken to be whole.
+        answer.finish_reason.get_or_insert_with(|| "stop".into());
+        let entry = admission.entry(&self.asked, id, made, &answer, self.asked.now);
+        entry.map(|entry| gateway.cache.admit(entry)).is_ok()
     }
 }

@@ -2,7 +2,6 @@
 //! answer settles before its head is written; a stream carries its settlement to its end.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue};
 use bytes::Bytes;
@@ -10,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::cache::admission::{self, Candidate, Refusal};
 use crate::cache::verify::group;
-use crate::cache::{Cache, Entry, Keyed, TtlClass};
+use crate::cache::{Cache, Entry, Keyed, ttl};
 use crate::config::settings::Model;
 use crate::dialect::Usage;
 use crate::dialect::openai::answer::Completion;
@@ -53,8 +52,6 @@ pub struct Settlement {
 pub struct Admission {
     keyed: Keyed,
     vector: Option<Vector>,
-    class: TtlClass,
-    ttl: Duration,
 }
 
 impl Settlement {
@@ -147,16 +144,9 @@ impl Settlement {
         record: &OpenRecord,
     ) -> Result<(), Refusal> {
         let Some(admission) = &self.admission else { return Err(Refusal::NoStore) };
-        let candidate = Candidate {
-            answer: completion,
-            bytes: body.len(),
-            complete: true,
-            no_store: false,
-            ttl: admission.ttl,
-        };
-        admission::admit(&candidate, &self.asked.settings.cache)?;
         let made = Made { planned: &self.planned, body: body.clone(), usage: *usage, cost };
-        self.cache.admit(admission.entry(&self.asked, record.id(), made, Now::read()));
+        let now = Now::read();
+        self.cache.admit(admission.entry(&self.asked, record.id(), made, completion, now)?);
         Ok(())
     }
 }
@@ -183,12 +173,28 @@ impl Admission {
             None => embedding.map(|embedding| embedding.vector.clone()),
             Some(_) => None,
         };
-        Some(Self { keyed, vector, class: memory.class, ttl: memory.ttl })
+        Some(Self { keyed, vector })
     }
 
-    /// The entry under which the answer is kept.
-    pub fn entry(&self, asked: &Asked, id: &str, made: Made<'_>, now: Now) -> Entry {
-        Entry {
+    /// The entry under which a complete answer is kept. How long it lives depends on who gave it.
+    ///
+    /// # Errors
+    /// Why this answer is not to be kept.
+    pub fn entry(
+        &self,
+        asked: &Asked,
+        id: &str,
+        made: Made<'_>,
+        answer: &Completion,
+        now: Now,
+    ) -> Result<Entry, Refusal> {
+        let settings = &asked.settings.cache;
+        let class = ttl::classify(&asked.request.prompt, made.planned.model.web_search);
+        let ttl = ttl::ttl(&settings.ttl, class, asked.policy.cache_effect);
+        let bytes = made.body.len();
+        let candidate = Candidate { answer, bytes, complete: true, no_store: false, ttl };
+        admission::admit(&candidate, settings)?;
+        Ok(Entry {
             id: id.to_owned(),
             key: self.keyed.exact,
             scope: self.keyed.scope,
@@ -203,12 +209,12 @@ impl Admission {
             target: made.planned.model.label().into(),
             tier: made.planned.tier.clone(),
             stored: now,
-            ttl_class: self.class,
-            ttl: self.ttl,
+            ttl_class: class,
+            ttl,
             cost: made.cost,
             tags: asked.policy.tags.clone(),
             hits: 0.into(),
-        }
+        })
     }
 }
 

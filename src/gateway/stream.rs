@@ -2,8 +2,9 @@
 //! usage, for the cache and for the end, which settles the request and says what it cost.
 
 use axum::body::Body;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream;
+use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::dialect::Usage;
@@ -17,6 +18,12 @@ use crate::record::OpenRecord;
 
 use super::reply::closing_comment;
 use super::settle::Settlement;
+
+/// Bytes of events that are gathered into one frame at most.
+const MAX_FRAME: usize = 32 << 10;
+
+/// Characters of an upstream's message that are passed on.
+const MAX_MESSAGE: usize = 1000;
 
 /// A stream in progress.
 #[derive(Debug)]
@@ -77,20 +84,33 @@ impl Pump {
         let running = Some(Running { pump: self, record });
         Body::from_stream(stream::unfold(running, |running| async move {
             let mut running = running?;
-            loop {
-                match running.step().await {
-                    Step::More(bytes) => {
-                        return Some((Ok::<_, std::io::Error>(bytes), Some(running)));
-                    }
-                    Step::Silent => {}
-                    Step::End => return None,
-                }
-            }
+            let bytes = running.frame().await?;
+            Some((Ok::<_, std::io::Error>(bytes), Some(running)))
         }))
     }
 }
 
 impl Running {
+    /// Everything that one read of the upstream brought, as one frame: an upstream that sends
+    /// faster than the caller reads costs a write a read, not a write an event.
+    async fn frame(&mut self) -> Option<Bytes> {
+        let mut frame = BytesMut::new();
+        loop {
+            match self.step().await {
+                Step::More(bytes) if frame.is_empty() && !self.pump.events.has_next() => {
+                    return Some(bytes);
+                }
+                Step::More(bytes) => frame.extend_from_slice(&bytes),
+                Step::Silent => {}
+                Step::End => return None,
+            }
+            let ready = self.pump.events.has_next() && self.pump.end.is_none();
+            if !frame.is_empty() && (!ready || frame.len() >= MAX_FRAME) {
+                return Some(frame.freeze());
+            }
+        }
+    }
+
     async fn step(&mut self) -> Step {
         match self.pump.end {
             Some(End::Whole) => {
@@ -158,7 +178,15 @@ impl Running {
     }
 
     fn fault(&mut self, fault: &StreamFault) -> Step {
-        self.fail(&fault.to_string(), "upstream_failed")
+        match fault {
+            StreamFault::Deadline { .. } => self.fail(&fault.to_string(), "timeout"),
+            StreamFault::Upstream(payload) => {
+                let said = upstream_message(payload);
+                let message = said.map_or(fault.to_string(), |said| format!("{fault}: {said}"));
+                self.fail(&message, "upstream_failed")
+            }
+            _ => self.fail(&fault.to_string(), "upstream_failed"),
+        }
     }
 
     /// An error after the head has left: an event, and no `[DONE]`.
@@ -166,7 +194,7 @@ impl Running {
         let usage = self.usage();
         self.pump.settlement.bill(&usage, &mut self.record);
         self.record.outcome("cut");
-        let kind = if code == "overloaded" { "server_error" } else { "upstream_error" };
+        let kind = if code == "upstream_failed" { "upstream_error" } else { "server_error" };
         self.pump.end = Some(End::Broken);
         Step::More(render::error_event(message, kind, Some(code)))
     }
@@ -175,6 +203,15 @@ impl Running {
         let request = &self.pump.settlement.asked.request;
         self.pump.usage.unwrap_or_else(|| estimate_usage(request, self.pump.output_chars))
     }
+}
+
+/// What an upstream's error event says, in one of the forms in use: `{"error": {"message": …}}`,
+/// `{"error": …}`, `{"message": …}`.
+fn upstream_message(payload: &[u8]) -> Option<String> {
+    let payload: Value = serde_json::from_slice(payload).ok()?;
+    let error = payload.get("error").unwrap_or(&payload);
+    let message = error.get("message").unwrap_or(error).as_str()?;
+    Some(message.chars().take(MAX_MESSAGE).collect())
 }
 
 /// The caller left before the end: what was delivered is billed.

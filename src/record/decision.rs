@@ -72,7 +72,18 @@ impl DecisionRecord {
 
     /// Whether the caller was answered from the cache.
     pub fn is_hit(&self) -> bool {
-        self.cache.verdict == "hit" && self.attempts.is_empty()
+        self.cache.verdict == "hit" && self.attempts.is_empty() && self.outcome == "ok"
+    }
+
+    /// Books what attempts cost where none of them answered: nobody was served, all of it is ours.
+    pub(super) fn bill_in_vain(&mut self) {
+        let costs: Vec<Money> =
+            self.attempts.iter().filter_map(|attempt| attempt.cost_usd).collect();
+        if !costs.is_empty() {
+            let spent: Money = costs.into_iter().sum();
+            self.cost_usd = Some(spent);
+            self.own_spend_usd = Some(spent);
+        }
     }
 
     /// Bytes of content held, roughly.
@@ -101,7 +112,7 @@ pub enum Content {
 impl Content {
     /// The body itself if content may be kept, else its digest. A body that is no JSON is digested.
     pub fn of(body: &[u8], keep: bool) -> Self {
-        let whole = keep.then(|| serde_json::from_slice(body).ok()).flatten();
+        let whole = if keep { one_line(body) } else { None };
         whole.map_or_else(|| Self::digest(body), Self::Whole)
     }
 
@@ -115,6 +126,13 @@ impl Content {
             Self::Digest { .. } => 0,
         }
     }
+}
+
+/// The body as it is, but on one line, as the record file needs it: between JSON's tokens a line
+/// break is white space, and inside a string it cannot stand. `None` if the body is no JSON.
+fn one_line(body: &[u8]) -> Option<Box<RawValue>> {
+    let text = std::str::from_utf8(body).ok()?;
+    RawValue::from_string(text.trim().replace(['\n', '\r'], " ")).ok()
 }
 
 #[derive(Debug, Clone, Default, Serialize)]
@@ -182,5 +200,22 @@ fn usd<S: serde::Serializer>(money: &Option<Money>, serializer: S) -> Result<S::
     match money {
         Some(money) => serializer.serialize_f64(money.usd()),
         None => serializer.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_in_many_lines_is_recorded_on_one_and_says_the_same() {
+        let body = b"\r\n{\n  \"model\": \"m\",\r\n  \"text\": \"a\\nb\", \"n\": 1.50\n}\n";
+        let line = serde_json::to_string(&Content::of(body, true)).expect("serialises");
+        assert!(!line.contains(['\n', '\r']), "{line}");
+        assert!(line.contains("1.50"), "numbers keep their digits");
+        let (before, after): (serde_json::Value, serde_json::Value) =
+            (serde_json::from_slice(body).unwrap(), serde_json::from_str(&line).unwrap());
+        assert_eq!(before, after);
+        assert!(matches!(Content::of(b"{", true), Content::Digest { bytes: 1, .. }));
     }
 }

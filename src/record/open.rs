@@ -13,6 +13,7 @@ use crate::dialect::Usage;
 use crate::dialect::openai::ChatRequest;
 use crate::dispatch::AttemptLog;
 use crate::error::GatewayError;
+use crate::guard::MAX_MODEL_BYTES;
 use crate::now::{Now, Stopwatch};
 use crate::policy::{Policy, RequestHeaders};
 use crate::price::Money;
@@ -115,7 +116,9 @@ impl OpenRecord {
         let content = Content::of(&request.raw, self.keep_content);
         let record = self.edit();
         record.request = content;
-        record.route.requested.clone_from(&request.model);
+        // Longer ones are refused in a moment; the ring must not keep them whole.
+        let kept = request.model.floor_char_boundary(MAX_MODEL_BYTES);
+        record.route.requested = request.model[..kept].to_owned();
     }
 
     pub fn policy(&mut self, policy: &Policy) {
@@ -142,6 +145,11 @@ impl OpenRecord {
             CacheVerdict::Miss { evidence, .. } => note.evidence(evidence.as_ref()),
             _ => {}
         }
+    }
+
+    /// The semantic level searched, be it in vain.
+    pub fn searched(&mut self) {
+        self.edit().cache.level.get_or_insert("semantic");
     }
 
     /// What the caller is told of the verdict.
@@ -242,6 +250,9 @@ impl Drop for OpenRecord {
     fn drop(&mut self) {
         let Some(mut record) = self.record.take().filter(|_| self.counts) else { return };
         record.attempts = self.attempts.snapshot();
+        if record.usage.is_none() {
+            record.bill_in_vain();
+        }
         record.timings_ms.insert("total", self.arrived.ms());
         if std::thread::panicking() {
             record.outcome = "internal".into();

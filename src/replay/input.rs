@@ -60,6 +60,14 @@ impl fmt::Display for Id {
     }
 }
 
+/// The members that a record's digest has and a chat request lacks.
+#[derive(Debug, Deserialize)]
+struct Digest {
+    #[serde(rename = "hash")]
+    _hash: String,
+    bytes: u64,
+}
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 enum Time {
@@ -120,10 +128,18 @@ impl Row {
         self.response.as_ref().filter(|response| response["choices"].is_array())
     }
 
+    /// What a record has in place of a request that it may not show.
+    fn digest(&self) -> Option<Digest> {
+        self.request.as_ref().and_then(|request| serde_json::from_str(request.get()).ok())
+    }
+
+    /// A record of a request that was refused before its body was understood: nothing to replay.
+    fn is_unread(&self) -> bool {
+        self.digest().is_some_and(|digest| digest.bytes == 0)
+    }
+
     fn check(self) -> Result<Self, String> {
-        if let Some(request) = &self.request
-            && request.get().starts_with("{\"hash\"")
-        {
+        if self.digest().is_some_and(|digest| digest.bytes > 0) {
             return Err("the record holds no content; record with `telemetry.content: true`".into());
         }
         if self.prompt.is_none() && self.request.is_none() {
@@ -142,7 +158,7 @@ impl Row {
 #[derive(Debug, Default)]
 pub struct Input {
     pub rows: Vec<Row>,
-    /// Lines left out by `--skip-invalid`.
+    /// Lines left out: by `--skip-invalid`, and records of requests refused unread.
     pub skipped: usize,
 }
 
@@ -183,6 +199,7 @@ fn read_lines(mut lines: impl BufRead, name: &str, skip_invalid: bool) -> Result
             .map_err(|error| error.to_string())
             .and_then(Row::check);
         match row {
+            Ok(row) if row.is_unread() => input.skipped += 1,
             Ok(row) => input.rows.push(row),
             Err(_) if skip_invalid => input.skipped += 1,
             Err(why) => return Err(format!("{name}:{number}: {why}")),
@@ -212,6 +229,14 @@ mod tests {
         assert_eq!(rows[1].time(1).to_string(), "2026-01-02T03:04:06.5Z");
         assert_eq!(rows[1].body(), br#"{"model": "m", "messages": []}"#);
         assert_eq!(rows[1].answer_text(), Some("yes"));
+    }
+
+    #[test]
+    fn a_record_of_a_request_refused_unread_is_no_fault() {
+        let text = "{\"request\": {\"hash\": \"\", \"bytes\": 0}, \"outcome\": \"invalid_api_key\"}\n\
+                    {\"prompt\": \"hi\"}\n";
+        let input = read_text(text, false).expect("valid");
+        assert_eq!((input.rows.len(), input.skipped), (1, 1));
     }
 
     #[test]

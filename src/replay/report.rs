@@ -50,15 +50,14 @@ impl Tally {
         }
     }
 
-    /// Counts what a request cost and what the baseline would have cost.
-    pub fn money(&mut self, cost: Money, baseline: Option<Money>) {
-        self.spend += cost;
-        match baseline {
-            Some(baseline) => {
-                self.baseline += baseline;
-                self.saved.push((baseline - cost).usd());
-            }
-            None => self.unpriced += 1,
+    /// Counts what a request cost and what the baseline would have cost. What has no price is not
+    /// free: one such row, and nobody can say what was saved.
+    pub fn money(&mut self, cost: Option<Money>, baseline: Option<Money>) {
+        self.spend += cost.unwrap_or_default();
+        self.baseline += baseline.unwrap_or_default();
+        match (cost, baseline) {
+            (Some(cost), Some(baseline)) => self.saved.push((baseline - cost).usd()),
+            _ => self.unpriced += 1,
         }
     }
 
@@ -272,7 +271,10 @@ mod tests {
     #[test]
     fn money_without_a_price_is_unknown_not_zero() {
         let mut tally = Tally::default();
-        tally.money(Money::from_pico(5), None);
+        tally.money(Some(Money::from_pico(5)), None);
         assert_eq!(tally.report(0)["saved_usd"], Value::Null);
+        let mut tally = Tally::default();
+        tally.money(None, Some(Money::from_pico(5)));
+        assert_eq!(tally.report(0)["saved_usd"], Value::Null, "an unpriced answer is not free");
     }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::access::Caller;
-use crate::cache::{CacheVerdict, Level, MissDetail};
+use crate::cache::{CacheVerdict, Level};
 use crate::config::settings::Model;
 use crate::dialect::Usage;
 use crate::dialect::openai::ChatRequest;
@@ -115,7 +115,7 @@ impl<'a> Run<'a> {
         let verdict = &rehearsal.memory().verdict;
         decision.verdict = verdict.name().into();
         decision.detail = verdict.detail().map(Into::into);
-        self.tally.lookups += usize::from(searched(verdict));
+        self.tally.lookups += usize::from(rehearsal.memory().searched);
         if let CacheVerdict::Hit { evidence, .. } | CacheVerdict::Miss { evidence, .. } = verdict
             && let Some(evidence) = evidence
         {
@@ -149,7 +149,7 @@ impl<'a> Run<'a> {
             known => known,
         };
         self.tally.estimated += usize::from(estimated);
-        self.tally.money(Money::ZERO, cost(baseline.as_deref(), &usage));
+        self.tally.money(Some(Money::ZERO), cost(baseline.as_deref(), &usage));
         let served = maker.and_then(|maker| {
             let target = decision.target.as_deref()?;
             outcome(&self.rows[maker], &self.names(target))?.quality
@@ -178,7 +178,7 @@ impl<'a> Run<'a> {
         let (baseline_usage, _) = self.usage(number, baseline.as_deref());
         self.tally.estimated += usize::from(estimated);
         let price = cost(Some(&planned.model), &usage);
-        self.tally.money(price.unwrap_or_default(), cost(baseline.as_deref(), &baseline_usage));
+        self.tally.money(price, cost(baseline.as_deref(), &baseline_usage));
         let served = outcome(&self.rows[number], &names_of(&planned.model));
         self.tally.quality(served.and_then(|o| o.quality), self.baseline_quality(number));
         let entry = format!("row-{}", number + 1);
@@ -238,24 +238,6 @@ impl<'a> Run<'a> {
                 (Usage { estimated: true, ..usage }, true)
             }
         }
-    }
-}
-
-/// The semantic level searched: what wrong hits are counted against.
-fn searched(verdict: &CacheVerdict) -> bool {
-    match verdict {
-        CacheVerdict::Hit { level, .. } => *level == Level::Semantic,
-        CacheVerdict::Miss { detail: Some(detail), .. } => !matches!(
-            detail,
-            MissDetail::Window
-                | MissDetail::Image
-                | MissDetail::File
-                | MissDetail::ToolResult
-                | MissDetail::Prefill
-                | MissDetail::Seed
-                | MissDetail::Embedder
-        ),
-        _ => false,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Pipeline tests: the real router, in process, against a scripted upstream. One binary, because
 //! each further one would link everything again.
 
+mod accounting;
 mod admin;
 mod cache;
 mod cli;

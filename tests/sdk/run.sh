@@ -66,7 +66,7 @@ else
 fi
 
 say "Python SDK"
-"$TARGET/sdk/python/bin/python" "$ROOT/tests/sdk/sdk_test.py"
+"$TARGET/sdk/python/bin/python" -W ignore::ResourceWarning "$ROOT/tests/sdk/sdk_test.py"
 say "Node SDK"
 SDK_NODE="$TARGET/sdk/node" node --test --test-reporter=spec "$ROOT/tests/sdk/sdk_test.mjs"
 say "Both SDKs agree with $SDK_BASE_URL"

@@ -147,9 +147,10 @@ impl Journal {
         lines
     }
 
-    /// Forgets entries and counts.
-    pub fn clear(&self) {
-        *self.pages() = Pages::default();
+    /// Forgets entries and counts. Returns how many requests had come since the last time, those
+    /// included that were dropped already.
+    pub fn clear(&self) -> u64 {
+        std::mem::take(&mut *self.pages()).written
     }
 
     /// A panic elsewhere must not hide what was received.

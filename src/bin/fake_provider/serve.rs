@@ -151,8 +151,8 @@ impl Provider {
                 return (Script::whole(200, "application/x-ndjson", lines), None);
             }
             ("DELETE", "/journal") => {
-                self.journal.clear();
-                return (Script::json(200, &json!({"cleared": true})), None);
+                let received = self.journal.clear();
+                return (Script::json(200, &json!({"cleared": true, "received": received})), None);
             }
             _ => {}
         }

@@ -17,6 +17,8 @@ pub fn guard(query: &Profile, candidate: &Profile) -> Option<Guard> {
         Some(Guard::Negation)
     } else if have_antonyms(query, candidate) {
         Some(Guard::Antonym)
+    } else if have_other_names(query, candidate) {
+        Some(Guard::Entity)
     } else {
         None
     }
@@ -31,4 +33,12 @@ fn have_antonyms(query: &Profile, candidate: &Profile) -> bool {
     only(query, candidate)
         .iter()
         .any(|word| in_candidate.iter().any(|other| words::are_antonyms(word, other)))
+}
+
+/// Each has a name that is no word of the other. Names go by their capital, so a text without
+/// capitals passes; its words are left to the score.
+fn have_other_names(query: &Profile, candidate: &Profile) -> bool {
+    let lacks_a_name_of =
+        |a: &Profile, b: &Profile| b.names().iter().any(|n| !a.words().contains(n));
+    lacks_a_name_of(query, candidate) && lacks_a_name_of(candidate, query)
 }

@@ -15,13 +15,18 @@ use super::{Evidence, Guard, MissDetail};
 pub use guards::guard;
 pub use profile::Profile;
 
-/// The shipped line.
-pub const LINE: f32 = 0.95;
+/// The shipped line. Chosen on labelled streams of questions that may train what ships (banking77,
+/// clinc150, bitext): replayed through this verifier in order, with every miss stored, wrong hits
+/// were 0.37 %, 0.08 % and 0.10 % of lookups and hits 17 %, 12 % and 25 %, with every stored answer
+/// a group of its own, as when an upstream words each answer anew. Each hundredth lower adds one to
+/// four points of hits; at 0.86 banking77 is at 0.6 %. Most of its wrong hits ask the same question
+/// by eye.
+pub const LINE: f32 = 0.88;
 
-/// How much of its margin a candidate may add to its score, and at which rate.
+/// The margin from which on a candidate loses nothing, and what it loses per cosine short of that.
 const MARGIN_CAP: f32 = 0.15;
 const MARGIN_WEIGHT: f32 = 0.2;
-/// What the share of content stems in common adds.
+/// What a candidate without a content stem in common with the query loses.
 const OVERLAP_WEIGHT: f32 = 0.1;
 /// Cosine of the rival where there is none: what unrelated texts reach.
 const NO_RIVAL: f32 = 0.3;
@@ -119,21 +124,36 @@ fn margin(candidates: &[Candidate<'_>], place: usize) -> f32 {
     own.similarity - rival
 }
 
-/// Similarity, moved by how far ahead of its rival the candidate is and by how many content words
-/// it shares with the query.
+/// Similarity, less what the candidate is short of a clear lead over its rival, and less for the
+/// content words that the two do not share. At most the similarity itself.
 pub fn score(similarity: f32, margin: f32, overlap: f32) -> f32 {
     similarity
         + MARGIN_WEIGHT * (margin.min(MARGIN_CAP) - MARGIN_CAP)
         + OVERLAP_WEIGHT * (overlap - 1.0)
 }
 
-/// Jaccard index of the content stems; zero where the signs between the words differ, since those
-/// are the question itself in code and arithmetic.
+/// Jaccard index of the content stems; −1, which no cosine makes up for, where the two say
+/// something else with the same words.
 pub fn overlap(a: &Profile, b: &Profile) -> f32 {
-    if a.symbols() != b.symbols() {
-        return 0.0;
+    let common = |one: &Profile, other: &Profile| -> Vec<String> {
+        one.content().iter().filter(|stem| other.content().contains(stem)).cloned().collect()
+    };
+    let in_both = common(a, b);
+    // `from A to B` is not `from B to A`.
+    let is_reordered = in_both != common(b, a);
+    // `Did A call B?` is not `Was A called by B?`.
+    let is_passive = |profile: &Profile| profile.words().iter().any(|word| word == "by");
+    let is_turned = in_both.len() > 1 && is_passive(a) != is_passive(b);
+    // `Where was A born?` is not `When was A born?`.
+    let asks_other = matches!((a.asks_for(), b.asks_for()), (Some(a), Some(b)) if a != b);
+    // In code and arithmetic the signs are the question.
+    let has_other_signs = a.symbols() != b.symbols();
+    if is_reordered || is_turned || asks_other || has_other_signs {
+        return -1.0;
     }
-    let common = a.content().iter().filter(|stem| b.content().binary_search(stem).is_ok()).count();
-    let all = a.content().len() + b.content().len() - common;
-    if all == 0 { 0.0 } else { common as f32 / all as f32 }
+    let all = a.content().len() + b.content().len() - in_both.len();
+    if all == 0 { 0.0 } else { in_both.len() as f32 / all as f32 }
 }
+
+#[cfg(test)]
+mod tests;

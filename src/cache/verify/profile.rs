@@ -15,7 +15,7 @@ const MAX_TOKENS: usize = 512;
 pub struct Profile {
     /// Words in lower case, in order, at most [`MAX_TOKENS`].
     sequence: Vec<String>,
-    /// Stems of the words that are no stop words, sorted, each once.
+    /// Stems of the words that are no stop words, in order, each where it first stands.
     content: Vec<String>,
     /// BLAKE3 of everything that remains of the text without case, white space and punctuation
     /// between words: equal for a near-literal repeat, however long the text.
@@ -28,6 +28,10 @@ pub struct Profile {
     /// Week days, parts of the day, relative days, months.
     days: BTreeSet<String>,
     negations: usize,
+    /// Words in lower case that begin with a capital, but for the first.
+    names: Vec<String>,
+    /// What the first telling question word asks for.
+    asks_for: Option<&'static str>,
 }
 
 impl Profile {
@@ -45,6 +49,7 @@ impl Profile {
             hasher.update(sign.unwrap_or_default().as_bytes()).update(word.as_bytes()).update(&[0]);
             if profile.sequence.len() < MAX_TOKENS {
                 profile.read(&word, sign, before);
+                profile.read_name(&word, token.text);
                 profile.sequence.push(word);
             }
             before = Some(token.text);
@@ -66,6 +71,14 @@ impl Profile {
 
     pub fn symbols(&self) -> &[char] {
         &self.symbols
+    }
+
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    pub fn asks_for(&self) -> Option<&'static str> {
+        self.asks_for
     }
 
     pub fn numbers(&self) -> &[String] {
@@ -90,17 +103,23 @@ impl Profile {
         !self.sequence.is_empty() && self.literal == other.literal
     }
 
+    #[cfg(test)]
+    pub(super) fn literal(&self) -> [u8; 32] {
+        self.literal
+    }
+
     /// Bytes held, for the cache's budget.
     pub fn bytes(&self) -> usize {
         let strings =
-            self.sequence.iter().chain(&self.content).chain(&self.numbers).chain(&self.days);
+            [&self.sequence, &self.content, &self.numbers, &self.names].into_iter().flatten();
+        let strings = strings.chain(&self.days);
         size_of::<Self>()
             + strings.map(|word| word.capacity() + size_of::<String>()).sum::<usize>()
             + self.units.len() * size_of::<&str>()
     }
 
     fn read(&mut self, word: &str, sign: Option<&str>, before: Option<&str>) {
-        if !words::is_stop_word(word) {
+        if !words::is_stop_word(word) && !self.content.iter().any(|known| known == stem(word)) {
             self.content.push(stem(word).to_owned());
         }
         if word.starts_with(|c: char| c.is_numeric()) {
@@ -119,6 +138,18 @@ impl Profile {
         if words::is_negation(word) {
             self.negations += 1;
         }
+    }
+
+    fn read_name(&mut self, word: &str, token: &str) {
+        let is_first = !self.sequence.iter().any(|word| word.starts_with(is_letter));
+        if token.starts_with(char::is_uppercase)
+            && !is_first
+            && !words::is_pronoun_i(word)
+            && !self.names.iter().any(|name| name == word)
+        {
+            self.names.push(word.to_owned());
+        }
+        self.asks_for = self.asks_for.or_else(|| words::asks_for(word));
     }
 
     /// Takes in what stands between two tokens. Currency and percent signs are units; the other
@@ -141,8 +172,6 @@ impl Profile {
     fn finish(&mut self) {
         self.numbers.sort_unstable();
         self.symbols.sort_unstable();
-        self.content.sort_unstable();
-        self.content.dedup();
     }
 }
 

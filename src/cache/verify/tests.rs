@@ -1,0 +1,276 @@
+//! The verifier on pairs written for it, and on labelled near misses where they are at hand.
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn pair(query: &str, candidate: &str, similarity: f32) -> Verification {
+    let stored = Profile::of(candidate);
+    let candidates = [Candidate { id: "e", profile: &stored, similarity, group: 1 }];
+    verify(&Profile::of(query), &candidates, LINE)
+}
+
+#[test]
+fn a_near_literal_repeat_is_served_whatever_its_score() {
+    for repeat in [
+        "what is the capital of france",
+        "  What is   the capital of FRANCE ?!",
+        "“What is the capital of France…”",
+        "What is, the capital - of France?",
+    ] {
+        let verified = pair(repeat, "What is the capital of France?", 0.2);
+        assert_eq!(verified.decision, Decision::Serve(0), "{repeat}");
+    }
+    let other = pair("what was the capital of france", "What is the capital of France?", 0.2);
+    assert_eq!(other.decision, Decision::Refuse(MissDetail::BelowLine));
+}
+
+#[test]
+fn signs_that_mean_something_make_no_repeat() {
+    for (a, b) in [
+        ("what is 7 + 2", "what is 7 - 2"),
+        ("what is 7 * 2", "what is 7 / 2"),
+        ("learn C", "learn C++"),
+        ("is a < b", "is a > b"),
+        ("is it -5 degrees", "is it 5 degrees"),
+        ("add .5 to x", "add 5 to x"),
+        ("(a + b) * c", "a + b * c"),
+        ("cost of a 5 $ bill", "cost of a 5 € bill"),
+        ("write an e-mail to bob@x", "write an e-mail to bob.x"),
+    ] {
+        assert!(!Profile::of(a).is_repeat_of(&Profile::of(b)), "{a} / {b}");
+        let verified = pair(a, b, 0.999);
+        assert!(matches!(verified.decision, Decision::Refuse(_)), "{a} / {b}: {verified:?}");
+    }
+}
+
+#[test]
+fn nothing_but_signs_is_no_repeat_of_anything() {
+    assert!(!Profile::of("").is_repeat_of(&Profile::of("")));
+    assert!(!Profile::of("?!").is_repeat_of(&Profile::of("…")));
+}
+
+#[test]
+fn a_close_paraphrase_is_served_with_its_evidence() {
+    let verified =
+        pair("What is the capital of France?", "Tell me the capital city of France", 0.923);
+    assert_eq!(verified.decision, Decision::Serve(0));
+    let evidence = verified.evidence.expect("there was a candidate");
+    assert_eq!(evidence.entry, "e");
+    assert_eq!(evidence.guard, None);
+    assert!(evidence.score >= evidence.line);
+    assert!((evidence.margin - 0.623).abs() < 1e-6);
+}
+
+#[test]
+fn each_guard_vetoes_what_the_vector_hardly_sees() {
+    for (a, b, expected) in [
+        ("transfer 100 dollars to Ann", "transfer 200 dollars to Ann", Guard::Number),
+        ("population of 1,000 towns", "population of 10,000 towns", Guard::Number),
+        ("give me three examples", "give me five examples", Guard::Number),
+        ("news of version 1.2.3", "news of version 1.2.4", Guard::Number),
+        ("convert 5 km to m", "convert 5 miles to m", Guard::Unit),
+        ("is 20% a lot", "is 20 $ a lot", Guard::Unit),
+        ("a dose of 5mg", "a dose of 5ml", Guard::Unit),
+        ("open on Monday", "open on Tuesday", Guard::Date),
+        ("weather in December", "weather in July", Guard::Date),
+        ("can I return it", "can't I return it", Guard::Negation),
+        ("foods with gluten", "foods without gluten", Guard::Negation),
+        ("how do I enable it", "how do I disable it", Guard::Antonym),
+        ("flights from Oslo", "flights to Oslo", Guard::Antonym),
+        ("what is my name", "what is your name", Guard::Antonym),
+        ("is it tea or coffee", "is it tea and coffee", Guard::Antonym),
+        ("Is Ann Lee a judge?", "Is Eve Lee a judge?", Guard::Entity),
+    ] {
+        assert_eq!(guard(&Profile::of(a), &Profile::of(b)), Some(expected), "{a} / {b}");
+        let verified = pair(a, b, 0.999);
+        assert_eq!(verified.decision, Decision::Refuse(MissDetail::Guard(expected)), "{a} / {b}");
+        assert_eq!(verified.evidence.and_then(|evidence| evidence.guard), Some(expected));
+    }
+}
+
+#[test]
+fn guards_see_through_the_ways_of_writing_a_thing() {
+    for (a, b) in [
+        ("give me 3 examples", "give me three examples"),
+        ("1,000 towns", "1000 towns"),
+        ("the 4th of July", "the fourth of July"),
+        ("5 km", "5 kilometres"),
+        ("5km", "5 kilometers"),
+        ("$5", "5 dollars"),
+        ("20%", "20 percent"),
+        ("2.50 euros", "2.5 €"),
+        ("on Mondays", "on monday"),
+        ("in Dec", "in december"),
+        ("don't", "do not"),
+        ("don’t", "don't"),
+    ] {
+        assert_eq!(guard(&Profile::of(a), &Profile::of(b)), None, "{a} / {b}");
+    }
+}
+
+#[test]
+fn swapped_roles_are_not_served() {
+    let verified = pair("flights from Paris to London", "flights from London to Paris", 0.99);
+    assert_eq!(verified.decision, Decision::Refuse(MissDetail::BelowLine));
+    for (a, b) in [
+        ("Did the dog chase the cat?", "Was the dog chased by the cat?"),
+        ("Where was she born?", "When was she born?"),
+    ] {
+        let verified = pair(a, b, 0.99);
+        assert_eq!(verified.decision, Decision::Refuse(MissDetail::BelowLine), "{a} / {b}");
+    }
+}
+
+#[test]
+fn a_rival_with_another_answer_raises_the_bar() {
+    let query = Profile::of("how long does my transfer take");
+    let right = Profile::of("how long will my transfer take");
+    let rival = Profile::of("how long should my transfer take");
+    let candidate = |profile, similarity, group| Candidate { id: "e", profile, similarity, group };
+    let alone = verify(&query, &[candidate(&right, 0.9, 1)], LINE);
+    let agreed = verify(&query, &[candidate(&right, 0.9, 1), candidate(&rival, 0.89, 1)], LINE);
+    let opposed = verify(&query, &[candidate(&right, 0.9, 1), candidate(&rival, 0.89, 2)], LINE);
+    assert_eq!(alone.decision, Decision::Serve(0));
+    assert_eq!(agreed.decision, Decision::Serve(0));
+    assert_eq!(opposed.decision, Decision::Refuse(MissDetail::BelowLine));
+    assert!((opposed.evidence.expect("candidates").margin - 0.01).abs() < 1e-6);
+}
+
+#[test]
+fn a_vetoed_neighbour_does_not_hide_one_that_answers() {
+    let (other, same) = (Profile::of("price of 6 apples"), Profile::of("Price of 5 apples?"));
+    let candidates = [
+        Candidate { id: "other", profile: &other, similarity: 0.99, group: 1 },
+        Candidate { id: "same", profile: &same, similarity: 0.98, group: 2 },
+    ];
+    let verified = verify(&Profile::of("price of 5 apples"), &candidates, LINE);
+    assert_eq!(verified.decision, Decision::Serve(1));
+    assert_eq!(verified.evidence.expect("candidates").entry, "same");
+}
+
+#[test]
+fn without_candidates_there_is_no_evidence() {
+    let verified = verify(&Profile::of("anything"), &[], LINE);
+    assert_eq!(verified.decision, Decision::Refuse(MissDetail::NoCandidate));
+    assert_eq!(verified.evidence, None);
+}
+
+fn text() -> impl Strategy<Value = String> {
+    // Words, numbers, units, opposites and signs, so that the guards have something to differ in.
+    let word = prop::sample::select(vec![
+        "open",
+        "close",
+        "account",
+        "5",
+        "5km",
+        "1,000",
+        "three",
+        "not",
+        "can't",
+        "Monday",
+        "$",
+        "+",
+        "-",
+        "-5",
+        "C#",
+        "ёлка",
+        "日本",
+        "e\u{301}te",
+        "?",
+        "it's",
+        "’",
+        "10:30",
+        "4th",
+    ]);
+    let words = prop::collection::vec(word, 0..12).prop_map(|words| words.join(" "));
+    prop_oneof![words, any::<String>()]
+}
+
+proptest! {
+    #[test]
+    fn any_text_has_a_profile_and_no_guard_against_itself(text in text()) {
+        let profile = Profile::of(&text);
+        prop_assert_eq!(guard(&profile, &profile), None);
+        prop_assert_eq!(profile.is_repeat_of(&profile), !profile.words().is_empty());
+    }
+
+    #[test]
+    fn guards_overlap_and_repeats_are_symmetric(a in text(), b in text()) {
+        let (a, b) = (Profile::of(&a), Profile::of(&b));
+        prop_assert_eq!(guard(&a, &b), guard(&b, &a));
+        prop_assert_eq!(overlap(&a, &b), overlap(&b, &a));
+        prop_assert_eq!(a.is_repeat_of(&b), b.is_repeat_of(&a));
+    }
+
+    #[test]
+    fn case_and_outer_space_change_nothing(text in "[a-z0-9 ,.!?'+-]{0,40}") {
+        let (plain, loud) = (Profile::of(&text), Profile::of(&format!("  {}\n", text.to_uppercase())));
+        prop_assert_eq!(plain.literal(), loud.literal());
+        prop_assert_eq!(guard(&plain, &loud), None);
+    }
+
+    #[test]
+    fn a_repeat_meets_no_guard(a in text(), b in text()) {
+        // Punctuation is invisible to both, so whatever makes two texts repeats leaves no guard.
+        let (a, b) = (Profile::of(&a), Profile::of(&b));
+        prop_assert!(!a.is_repeat_of(&b) || guard(&a, &b).is_none());
+    }
+
+    #[test]
+    fn the_score_rises_with_each_of_its_terms(
+        similarity in 0.0_f32..1.0, margin in -0.3_f32..0.5, shared in 0.0_f32..1.0, step in 0.0_f32..0.2,
+    ) {
+        let at = score(similarity, margin, shared);
+        prop_assert!(at <= similarity);
+        prop_assert!(score(similarity + step, margin, shared) >= at);
+        prop_assert!(score(similarity, margin + step, shared) >= at);
+        prop_assert!(score(similarity, margin, shared + step) >= at);
+    }
+}
+
+/// Share of the labelled pairs of a kind on which a guard (or another order of words) speaks.
+fn vetoed(pairs: &[serde_json::Value], kind: &str, same: bool) -> (usize, usize) {
+    let is_kind =
+        |pair: &serde_json::Value| pair["kind"].as_str().is_some_and(|name| name.starts_with(kind));
+    let of_kind = pairs.iter().filter(|pair| is_kind(pair) && pair["same"] == same);
+    of_kind.fold((0, 0), |(vetoed, all), pair| {
+        let [a, b] = ["a", "b"].map(|side| Profile::of(pair[side].as_str().expect("a text")));
+        let refused = guard(&a, &b).is_some() || overlap(&a, &b) < 0.0;
+        (vetoed + usize::from(refused), all + 1)
+    })
+}
+
+#[test]
+fn guards_on_labelled_near_misses() {
+    // Tests run in the project's root. The variable is read here, at the edge of a test.
+    #[expect(clippy::disallowed_methods, reason = "a test finds its data by the environment")]
+    let data = std::env::var("SEMGATE_DATA").unwrap_or_else(|_| "../shared/data".into());
+    let path = PathBuf::from(data).join("cache/pairs/near_miss.jsonl.gz");
+    let Ok(file) = std::fs::File::open(&path) else {
+        use std::io::Write;
+        _ = writeln!(std::io::stderr(), "skipped: no near misses at {}", path.display());
+        return;
+    };
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(file).read_to_string(&mut text).expect("gzip of UTF-8");
+    let pairs: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON lines")).collect();
+    let (caught, different) = vetoed(&pairs, "checklist", false);
+    let (spared, same) = vetoed(&pairs, "checklist", true);
+    let (swapped, all_swapped) = vetoed(&pairs, "paws", false);
+    let shares = [(caught, different), (spared, same), (swapped, all_swapped)];
+    let text = format!("vetoed of checklist different, same, paws different: {shares:?}");
+    assert!(CAUGHT * different as f64 <= caught as f64, "{text}");
+    assert!(spared as f64 <= LOST * same as f64, "{text}");
+    assert!(SWAPPED * all_swapped as f64 <= swapped as f64, "{text}");
+}
+
+// Measured: 92.3 %, 45.8 % and 96.3 %. They move with a review only. What is lost are mostly pairs
+// in which the same words stand in another order.
+const CAUGHT: f64 = 0.92;
+const LOST: f64 = 0.46;
+const SWAPPED: f64 = 0.95;
