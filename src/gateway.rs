@@ -168,7 +168,11 @@ impl Gateway {
         }
         let decision = self.decide(&asked, &memory, record)?;
         let watch = Stopwatch::start();
-        let answer = self.dispatcher.dispatch(order(&asked, &decision, record)).await;
+        let order = order(&asked, &decision, record);
+        let answer = tokio::select! {
+            answer = self.dispatcher.dispatch(order) => answer,
+            () = self.shut_down() => Err(GatewayError::Overloaded { retry_after: SHED_WAIT }),
+        };
         record.step("upstream", watch.ms());
         let answer = answer?;
         let observing = asked.settings.routing.mode == Mode::Observe;
@@ -184,6 +188,14 @@ impl Gateway {
                 settlement.stream(answer.headers, *events, self.cut.clone())
             }
         })
+    }
+
+    /// Ends when shutdown cuts what still runs: who waits is told so rather than hung up on.
+    async fn shut_down(&self) {
+        if self.cut.clone().wait_for(|cut| *cut).await.is_err() {
+            // Whoever could cut is gone, as in a replay: nothing ever will.
+            std::future::pending().await
+        }
     }
 
     /// Sheds at the limit rather than queueing: a caller that must wait is better off elsewhere.
