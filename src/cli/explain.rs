@@ -56,7 +56,9 @@ pub fn run(args: &Args, env: &Env) -> Result<(), Failure> {
             admin_client::call(admin, env, Method::POST, path, Some(body), &pairs)?
         }
         None => {
-            let (_, settings) = args.config.load(env)?;
+            let (_, mut settings) = args.config.load(env)?;
+            // A dry run leaves no trace, not even an empty record file.
+            settings.telemetry.record = None;
             let (_cut, cutting) = watch::channel(false);
             let gateway = load::gateway(settings, env, cutting)?;
             let explained = block_on(async {

@@ -466,6 +466,34 @@ async fn while_it_drains_it_is_not_ready_and_accepts_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_still_waits_when_the_grace_is_over_is_told() {
+    let upstream = Upstream::start().await;
+    upstream.then(crate::support::Act::Silence);
+    let home = Home::new();
+    home.write("semgate.yaml", &CONFIG.replace("shutdown_grace: 5s", "shutdown_grace: 0s"));
+    let running = home.serve(&upstream.url);
+    let body = chat("auto", "Hi");
+    let (answer, ()) = tokio::join!(post(&running, &body, "any"), async {
+        while upstream.seen().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        running.signal("TERM");
+    });
+    assert_eq!((answer.status, &answer.json()["error"]["code"]), (503, &json!("overloaded")));
+    assert_eq!(answer.header("retry-after"), "1");
+    running.ends(0);
+}
+
+#[test]
+fn explain_leaves_no_record_file() {
+    let home = Home::new();
+    let telemetry = "telemetry: {content: true, record: {path: record.jsonl}}\n";
+    home.write("semgate.yaml", &format!("{CONFIG}{telemetry}"));
+    home.run(&["explain", "Hi"]).exits(0);
+    assert!(!home.path("record.jsonl").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_port_in_use_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("bound").to_string();
