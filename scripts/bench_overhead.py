@@ -126,8 +126,13 @@ class Bench:
         text = padded(WORDS.format(n="000000000" if cell.kind == "hit" else "999999999"), cell.prompt)
         if cell.kind == "hit" or number == 0:
             return text
-        words = text.split(" ")
-        return " ".join(word.upper() if number >> bit & 1 else word for bit, word in enumerate(words))
+        # Only words that change in capitals may spell the number.
+        words, bit = text.split(" "), 0
+        for place, word in enumerate(words):
+            if word != word.upper():
+                words[place] = word.upper() if number >> bit & 1 else word
+                bit += 1
+        return " ".join(words)
 
     def bodies(self, cell, target, count, offset):
         """A file of prepared bodies."""

@@ -42,6 +42,17 @@ impl Gateway {
         Ok(allowed.into_iter().map(|allowed| allowed.name).collect())
     }
 
+    /// Refuses a name that the caller behind these headers may not ask for.
+    pub fn check_name(&self, headers: &HeaderMap, name: &str) -> Result<(), GatewayError> {
+        let state = self.state.load();
+        let caller = state.access.authenticate(headers)?;
+        let allowed = policy::allowed_names(&state.settings, &caller);
+        if allowed.iter().any(|allowed| allowed.name == name) {
+            return Ok(());
+        }
+        Err(policy::models::not_found(&state.settings, &caller, name))
+    }
+
     /// The record of a request of the caller's own tenant, while it is in the ring.
     pub fn record_of(
         &self,

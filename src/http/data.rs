@@ -59,14 +59,8 @@ async fn model(
     Tail(id): Tail,
     headers: HeaderMap,
 ) -> Result<Response<Body>, Failure> {
-    let names = gateway.names(&headers)?;
-    match names.iter().find(|name| **name == id) {
-        Some(name) => Ok(json_response(&listed(name))),
-        None => {
-            let message = format!("The model `{id}` does not exist or you may not use it.");
-            Err(Failure(GatewayError::ModelNotFound { message }))
-        }
-    }
+    gateway.check_name(&headers, &id)?;
+    Ok(json_response(&listed(&id)))
 }
 
 fn listed(name: &str) -> Value {

@@ -131,7 +131,9 @@ pub fn allowed_names(settings: &Settings, caller: &Caller) -> Vec<AllowedName> {
         .collect()
 }
 
-fn not_found(settings: &Settings, caller: &Caller, name: &str) -> GatewayError {
+/// The refusal of an unknown or forbidden name, which look alike: it lists the names that the caller
+/// may use.
+pub fn not_found(settings: &Settings, caller: &Caller, name: &str) -> GatewayError {
     let names = allowed_names(settings, caller);
     let mut list: Vec<String> =
         names.iter().take(LISTED).map(|allowed| format!("`{}`", allowed.name)).collect();

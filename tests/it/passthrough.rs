@@ -139,6 +139,7 @@ async fn names_are_listed_and_found() {
         (missing.status, &missing.json()["error"]["code"]),
         (404, &json!("model_not_found"))
     );
+    assert!(missing.text.contains("tier/small"), "names that may be used: {}", missing.text);
     gateway.finish().await;
 }
 
