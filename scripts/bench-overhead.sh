@@ -9,6 +9,7 @@
 #   scripts/bench-overhead.sh --quick             a smoke test in a minute or two
 #
 #   --rounds N    rounds (5)            --json      one JSON object instead of tables
+#   --once        no second measurement of rows that miss their goal
 #   --strict      exit 1 on a missed goal           --no-model  leave out what needs the embedding model
 #   --no-build    use the binaries that are there   --profile P build and run profile P (release)
 set -euo pipefail
@@ -22,7 +23,7 @@ while [ $# -gt 0 ]; do
     --profile) profile="${2:?--profile wants a name}" && shift ;;
     --rounds) pass+=("$1" "${2:?--rounds wants a number}") && shift ;;
     --no-model) model=0 && pass+=("$1") ;;
-    --peers | --peers=* | --quick | --strict | --json) pass+=("$1") ;;
+    --peers | --peers=* | --quick | --once | --strict | --json) pass+=("$1") ;;
     *) die "unknown option $1; the options stand at the top of scripts/bench-overhead.sh" ;;
     esac
     shift

@@ -255,7 +255,7 @@ def run(arguments, work):
         samples = bench.rounds(cells, arguments.rounds)
         repeated = []
         missed = [row["name"] for row in judge(cells, samples, bench.peers) if row["met"] is False]
-        if missed and not arguments.quick:
+        if missed and not (arguments.quick or arguments.once):
             # A missed goal gets one repetition, with the rows that it is compared with.
             names = set(missed) | {cell.beside for cell in cells if cell.name in missed}
             repeated = [cell.name for cell in cells if cell.name in names]
@@ -285,6 +285,7 @@ def main():
                         help="other gateways, all or a list: " + ",".join(targets.PEERS))
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--quick", action="store_true", help="2 rounds of few requests: a smoke test, no figures")
+    parser.add_argument("--once", action="store_true", help="do not measure rows that miss their goal again")
     parser.add_argument("--no-model", action="store_true", help="leave out the rows that need the embedding model")
     parser.add_argument("--strict", action="store_true", help="exit 1 when a goal is missed")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
