@@ -8,7 +8,9 @@
 //! many rayon threads as the machine has cores, and only an environment variable can say otherwise;
 //! so each worker runs inside a rayon pool of its own with a single thread, where all parts of a
 //! split run one after the other. Many small texts gain more from workers side by side than from
-//! cores that share one small multiplication, and the requests' own threads keep their cores.
+//! cores that share one small multiplication, and the requests' own threads keep their cores. What
+//! this does not reach: the encoder of candle-transformers runs its larger element-wise operations
+//! on candle's own process-wide pool, which `RAYON_NUM_THREADS` alone limits.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};

@@ -152,7 +152,7 @@ impl Gateway {
         memory.add_semantic(found);
     }
 
-    /// The unit vector of the prompt; `None` without an embedder or without a prompt.
+    /// The unit vector of the prompt; `None` without an embedder.
     pub(super) async fn embed(
         &self,
         asked: &Asked,

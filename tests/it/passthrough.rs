@@ -200,9 +200,8 @@ async fn a_ceiling_sets_a_limit_or_refuses() {
 
 #[tokio::test]
 async fn observe_mode_sends_routes_to_the_baseline_and_says_what_it_would_have_done() {
-    let more = "";
     let config = crate::support::CONFIG.replace("routing:\n", "routing:\n  mode: observe\n");
-    let gateway = TestGateway::of(&format!("{config}{more}")).await;
+    let gateway = TestGateway::of(&config).await;
     gateway.upstream.says("x").says("y");
     let answer = gateway.ask("auto", "hi").await;
     assert_eq!(gateway.upstream.seen()[0].json()["model"], "up-big");
