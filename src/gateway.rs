@@ -30,6 +30,7 @@ use crate::embed::{Embedder, Embedding};
 use crate::error::GatewayError;
 use crate::guard::{self, GuardVerdict};
 use crate::http::body::RequestBody;
+use crate::jobs::Jobs;
 use crate::now::{Now, Stopwatch};
 use crate::policy::{self, Choice, Policy, RequestHeaders};
 use crate::record::{OpenRecord, Recorder};
@@ -55,7 +56,8 @@ const SHED_WAIT: Duration = Duration::from_secs(1);
 pub struct Gateway {
     /// The configuration in force; replaced whole by a reload.
     state: ArcSwap<State>,
-    dispatcher: Dispatcher,
+    dispatcher: Arc<Dispatcher>,
+    jobs: Jobs,
     cache: Arc<Cache>,
     /// `None` is `embedder: off`.
     embedder: Option<Embedder>,
@@ -119,11 +121,14 @@ impl Gateway {
         let state = State::new(settings);
         let dispatcher = Dispatcher::new(state.settings.clone())
             .map_err(|error| GatewayError::Internal { log: error.to_string() })?;
+        let dispatcher = Arc::new(dispatcher);
+        let jobs = Jobs::new(dispatcher.clone(), recorder.clone(), cut.clone());
         let cache = Arc::new(cache);
         let state = ArcSwap::new(state);
         Ok(Self {
             state,
             dispatcher,
+            jobs,
             cache,
             embedder,
             heads,

@@ -16,6 +16,7 @@ pub mod gateway;
 pub mod guard;
 pub mod http;
 pub mod index;
+pub mod jobs;
 pub mod judge;
 pub mod now;
 pub mod policy;

@@ -1,7 +1,7 @@
 //! The dispatcher over real sockets: a scripted upstream on raw TCP, which can lie as real ones do.
 
 mod failover;
-pub(super) mod fixtures;
+pub(crate) mod fixtures;
 mod limits;
 mod streams;
-mod upstream;
+pub(crate) mod upstream;

@@ -14,6 +14,7 @@ use crate::dispatch::{SetupFault, TargetHealth};
 use crate::embed::Embedder;
 use crate::error::GatewayError;
 use crate::http::hosts;
+use crate::jobs::Jobs;
 use crate::now::Now;
 use crate::policy;
 use crate::record::{DecisionRecord, Recorder};
@@ -157,9 +158,15 @@ impl Gateway {
         Ok(changed.into_iter().filter(|(_, changed)| *changed).map(|(what, _)| what).collect())
     }
 
-    /// From now on the gateway is not ready.
+    /// Work beside the line.
+    pub fn jobs(&self) -> &Jobs {
+        &self.jobs
+    }
+
+    /// From now on the gateway is not ready, and begins no work of its own.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
+        self.jobs.close();
     }
 
     pub fn is_draining(&self) -> bool {

@@ -10,7 +10,10 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
-use super::decision::DecisionRecord;
+use super::OwnWork;
+use super::decision::{Attempt, DecisionRecord};
+use crate::dialect::Usage;
+use crate::price::Money;
 
 /// Handles of all metrics, and the registry they are scraped from.
 #[derive(Debug)]
@@ -27,6 +30,7 @@ pub struct Metrics {
     cost: CounterVec,
     saved: Gauge,
     own_spend: CounterVec,
+    pub jobs: IntCounterVec,
     pub rule_errors: IntCounter,
     pub records_dropped: IntCounter,
     pub unknown_events: IntCounter,
@@ -95,6 +99,11 @@ impl Metrics {
                 "Spent by the gateway for itself, in US dollars.",
                 &["by"],
             ),
+            jobs: make.counters(
+                "jobs_total",
+                "Upstream requests that no caller waited for.",
+                &["what", "outcome"],
+            ),
             rule_errors: make.counter("rule_errors_total", "Rules that failed to evaluate."),
             records_dropped: make
                 .counter("records_dropped_total", "Decision records the file could not take."),
@@ -128,7 +137,29 @@ impl Metrics {
             let tier = record.route.tier.as_deref().unwrap_or("none");
             self.decisions.with_label_values(&[tier, reason]).inc();
         }
-        for attempt in &record.attempts {
+        self.count_attempts(&record.attempts, record.usage, known);
+        for step in OVERHEAD_STEPS {
+            if let Some(ms) = record.timings_ms.get(step) {
+                self.overhead_seconds.with_label_values(&[step]).observe(ms / 1e3);
+            }
+        }
+        self.count_money(record);
+    }
+
+    /// Counts work that belongs to no request.
+    pub fn count_own(&self, work: &OwnWork<'_>, known: &HashSet<String>) {
+        self.jobs.with_label_values(&[work.by, work.outcome]).inc();
+        self.count_attempts(work.attempts, work.usage, known);
+        let spent: Money = work.attempts.iter().filter_map(|attempt| attempt.cost_usd).sum();
+        if spent > Money::ZERO {
+            self.saved.sub(spent.usd());
+            self.own_spend.with_label_values(&[work.by]).inc_by(spent.usd());
+        }
+    }
+
+    /// `usage` is that of the last attempt.
+    fn count_attempts(&self, attempts: &[Attempt], usage: Option<Usage>, known: &HashSet<String>) {
+        for attempt in attempts {
             let target = bounded(&attempt.target, known);
             let outcome = attempt.error.unwrap_or("ok");
             self.attempts.with_label_values(&[target, outcome]).inc();
@@ -137,21 +168,15 @@ impl Metrics {
                 self.cost.with_label_values(&[target]).inc_by(cost.usd().max(0.0));
             }
         }
-        for step in OVERHEAD_STEPS {
-            if let Some(ms) = record.timings_ms.get(step) {
-                self.overhead_seconds.with_label_values(&[step]).observe(ms / 1e3);
-            }
-        }
-        self.count_money(record, known);
-    }
-
-    fn count_money(&self, record: &DecisionRecord, known: &HashSet<String>) {
-        if let (Some(usage), Some(attempt)) = (&record.usage, record.attempts.last()) {
+        if let (Some(usage), Some(attempt)) = (usage, attempts.last()) {
             let target = bounded(&attempt.target, known);
             self.tokens.with_label_values(&[target, "prompt"]).inc_by(usage.prompt_tokens);
             self.tokens.with_label_values(&[target, "completion"]).inc_by(usage.completion_tokens);
             self.tokens.with_label_values(&[target, "cached"]).inc_by(usage.cached_tokens);
         }
+    }
+
+    fn count_money(&self, record: &DecisionRecord) {
         if let Some(saved) = record.saved_usd {
             self.saved.add(saved.usd());
         }

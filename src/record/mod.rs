@@ -19,6 +19,8 @@ pub use ring::Ring;
 pub use spend::Spend;
 
 use crate::config::Settings;
+use crate::dialect::Usage;
+use decision::Attempt;
 use file::RecordWriter;
 
 /// Where closed records go.
@@ -30,6 +32,19 @@ pub struct Recorder {
     file: Option<RecordWriter>,
     /// Labels of configured targets, for bounded metric labels.
     known: Mutex<HashSet<String>>,
+}
+
+/// What the gateway did for itself, beside the line.
+#[derive(Debug)]
+pub struct OwnWork<'a> {
+    /// What for: the label of `semgate_own_spend_usd_total`.
+    pub by: &'static str,
+    pub outcome: &'static str,
+    /// On whose account.
+    pub tenant: &'a str,
+    pub attempts: &'a [Attempt],
+    /// Of the answering attempt, the last one.
+    pub usage: Option<Usage>,
 }
 
 impl Recorder {
@@ -64,5 +79,12 @@ impl Recorder {
             self.metrics.records_dropped.inc();
         }
         self.ring.push(record);
+    }
+
+    /// Books work that belongs to no request: attempts and cost like any other, the cost as our own
+    /// spend and off the savings.
+    pub fn own_work(&self, work: &OwnWork<'_>) {
+        self.metrics.count_own(work, &self.known.lock().unwrap_or_else(PoisonError::into_inner));
+        self.spend.count_own(work);
     }
 }

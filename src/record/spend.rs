@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::price::Money;
 
+use super::OwnWork;
 use super::decision::DecisionRecord;
 
 /// Names kept per table; further ones are summed under `other`, so that callers who invent tags
@@ -61,6 +62,20 @@ impl Spend {
         }
     }
 
+    /// Adds work that belongs to no request: spent, and taken off the savings.
+    pub fn count_own(&self, work: &OwnWork<'_>) {
+        let spent: Money = work.attempts.iter().filter_map(|attempt| attempt.cost_usd).sum();
+        let Some(last) = work.attempts.last().filter(|_| spent > Money::ZERO) else { return };
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        let [tenants, models, _] = &mut *tables;
+        for (table, name) in [(tenants, work.tenant), (models, last.target.as_str())] {
+            let sums = row(table, name);
+            sums.cost += spent;
+            sums.own += spent;
+            sums.saved = sums.saved - spent;
+        }
+    }
+
     /// The table, dearest first.
     pub fn table(&self, by: By) -> Vec<Row> {
         let tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,9 +94,13 @@ impl Spend {
     }
 }
 
-fn add(table: &mut Table, name: &str, record: &DecisionRecord) {
+fn row<'t>(table: &'t mut Table, name: &str) -> &'t mut Sums {
     let name = if table.contains_key(name) || table.len() < MAX_NAMES { name } else { "other" };
-    let sums = table.entry(name.to_owned()).or_default();
+    table.entry(name.to_owned()).or_default()
+}
+
+fn add(table: &mut Table, name: &str, record: &DecisionRecord) {
+    let sums = row(table, name);
     sums.requests += 1;
     sums.hits += u64::from(record.is_hit());
     sums.cost += record.cost_usd.unwrap_or_default();
