@@ -24,6 +24,7 @@ use crate::policy::ForcedBy;
 pub(crate) fn cache_settings() -> Cache {
     Cache {
         enabled: true,
+        judge: None,
         mode: Mode::Enforce,
         scope: CacheScope::Tenant,
         scope_fields: Vec::new(),

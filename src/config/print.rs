@@ -160,6 +160,7 @@ fn cache(cache: &Cache, written: &RawCache) -> RawCache {
     }
     RawCache {
         enabled: key(cache.enabled),
+        judge: cache.judge.as_ref().and_then(|model| text(&model.name)),
         mode: mode(cache.mode),
         scope: key(match cache.scope {
             CacheScope::Tenant => RawScope::Tenant,

@@ -68,6 +68,8 @@ pub struct Embedder {
 #[derive(Debug, Clone)]
 pub struct Cache {
     pub enabled: bool,
+    /// The model that compares answers where nothing cheaper can tell.
+    pub judge: Option<Arc<Model>>,
     pub mode: Mode,
     pub scope: CacheScope,
     /// Dotted request fields (`metadata.session`) that become part of the scope.

@@ -1,6 +1,9 @@
 //! Are two answers the same? Three verdicts, because a wrong label does more harm than none: this
 //! first judge speaks where text alone decides and abstains otherwise.
 
+pub mod model;
+pub mod rates;
+
 /// What a judge says of two answers to what may be one question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {

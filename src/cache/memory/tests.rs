@@ -16,6 +16,7 @@ fn settings() -> settings::Cache {
     let day = Duration::from_hours(24);
     settings::Cache {
         enabled: true,
+        judge: None,
         mode: Mode::Enforce,
         scope: CacheScope::Tenant,
         scope_fields: Vec::new(),

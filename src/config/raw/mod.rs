@@ -135,6 +135,9 @@ block! {
     RawCache {
         /// `false`: nothing is looked up or stored.
         enabled: Key<bool>,
+        /// A model of `models` that is asked whether two answers are the same where nothing cheaper
+        /// can tell; `null` asks nobody. Its calls are paid for.
+        judge: Key<String>,
         /// `observe` looks up and records, and serves nothing.
         mode: Key<RawMode>,
         /// Who shares answers.

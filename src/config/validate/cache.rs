@@ -1,14 +1,16 @@
 //! `cache`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Check;
 use super::server::bytes;
+use super::upstream::Upstreams;
 use crate::config::at::At;
 use crate::config::raw::{RawCache, RawCacheRule, RawMode, RawScope};
 use crate::config::scalar::Span;
 use crate::config::settings::{
-    Cache, CacheEffect, CacheRule, CacheScope, ExactCache, Mode, SemanticCache, Ttl,
+    Cache, CacheEffect, CacheRule, CacheScope, ExactCache, Mode, Model, SemanticCache, Ttl,
 };
 
 /// The fields of a chat request that the cache classes itself. None of them can be declared
@@ -64,12 +66,13 @@ pub(super) fn is_on(key: &Option<At<bool>>, default: bool) -> bool {
     key.as_ref().map_or(default, |key| key.value)
 }
 
-pub(super) fn cache(raw: &RawCache, check: &mut Check<'_>) -> Cache {
+pub(super) fn cache(raw: &RawCache, upstreams: &Upstreams, check: &mut Check<'_>) -> Cache {
     const HOUR: u64 = 3600;
     let span = |key: &Option<At<Span>>, default| key.as_ref().map_or(default, |key| key.value.0);
     fields(raw, check);
     Cache {
         enabled: is_on(&raw.enabled, true),
+        judge: raw.judge.as_ref().and_then(|named| judge(named, upstreams, check)),
         mode: mode(&raw.mode),
         scope: match raw.scope.as_ref().map(|scope| scope.value) {
             Some(RawScope::Key) => CacheScope::Key,
@@ -99,6 +102,21 @@ pub(super) fn cache(raw: &RawCache, check: &mut Check<'_>) -> Cache {
         },
         rules: raw.rules.iter().flatten().filter_map(|rule| cache_rule(rule, check)).collect(),
     }
+}
+
+/// The model that compares answers. Without a price its calls would stand in the ledger as free.
+fn judge(named: &At<String>, upstreams: &Upstreams, check: &mut Check<'_>) -> Option<Arc<Model>> {
+    let model = upstreams.model(&named.value).cloned();
+    let known = upstreams.known_models();
+    match &model {
+        None if !known.contains(&named.value.as_str()) => check.unknown(named, "model", &known),
+        Some(model) if model.price.is_none() => {
+            let problem = format!("the price of the judge `{}` is not known", model.name);
+            check.warn(named.id, problem, "write its `price`, or its spend cannot be told");
+        }
+        _ => {}
+    }
+    model
 }
 
 fn fields(raw: &RawCache, check: &mut Check<'_>) {

@@ -26,8 +26,8 @@ pub(super) fn validate(raw: &RawConfig, origin: Origin, check: &mut Check<'_>) -
     let server = server::server(&raw.server, has_keys, check);
     let embedder = server::embedder(raw.embedder.as_ref(), check);
     let telemetry = server::telemetry(&raw.telemetry, check);
-    let cache = cache::cache(&raw.cache, check);
     let upstreams = upstream::upstreams(raw, check);
+    let cache = cache::cache(&raw.cache, &upstreams, check);
     let routing = routing::routing(&raw.routing, &upstreams, check);
     let keys = access::keys(raw, &upstreams, check);
     let resilience = Resilience {

@@ -101,6 +101,7 @@ pub fn settings(models: &[Arc<Model>]) -> Settings {
 fn cache() -> Cache {
     Cache {
         enabled: false,
+        judge: None,
         mode: Mode::Enforce,
         scope: CacheScope::Tenant,
         scope_fields: Vec::new(),

@@ -116,6 +116,7 @@ pub(super) fn settings(tiers: Vec<Arc<Tier>>) -> Settings {
 fn cache() -> Cache {
     Cache {
         enabled: false,
+        judge: None,
         mode: Mode::Enforce,
         scope: CacheScope::Tenant,
         scope_fields: Vec::new(),
