@@ -46,6 +46,7 @@ pub(crate) fn cache_settings() -> Cache {
             volatile: Duration::ZERO,
             timeless: Duration::from_secs(30 * 86_400),
         },
+        feedback_window: Duration::from_hours(24),
         rules: Vec::new(),
     }
 }

@@ -183,6 +183,8 @@ pub struct Entry {
     pub ttl: Duration,
     /// What the upstream call cost; `None` when a price is unknown.
     pub cost: Option<Money>,
+    /// What the caller waited for the answer when it was made: what a hit saves.
+    pub took: Duration,
     pub tags: BTreeMap<String, String>,
     /// Entries known to have the same answer share a group.
     pub group: u64,

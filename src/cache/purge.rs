@@ -14,6 +14,15 @@ pub enum Purge {
     Model(String),
     /// Entries whose answer is older than this.
     OlderThan(Duration),
+    /// The one of that id, as the record's `cache.entry` has it.
+    Entry(String),
+    /// A name in `keys:`: entries made on behalf of this key.
+    Key(String),
+    /// Entries whose request bore this tag.
+    Tag {
+        name: String,
+        value: String,
+    },
 }
 
 impl Purge {
@@ -23,6 +32,9 @@ impl Purge {
             Self::Tenant(tenant) => *entry.tenant == **tenant,
             Self::Model(model) => *entry.model == **model,
             Self::OlderThan(age) => entry.age(now) > *age,
+            Self::Entry(id) => entry.id == *id,
+            Self::Key(name) => entry.key_name.as_deref() == Some(name),
+            Self::Tag { name, value } => entry.tags.get(name) == Some(value),
         }
     }
 }

@@ -177,6 +177,7 @@ mod tests {
             ttl_class: TtlClass::Default,
             ttl,
             cost: None,
+            took: Duration::ZERO,
             tags: BTreeMap::new(),
             group: 0,
             hits: AtomicU64::new(0),

@@ -59,18 +59,30 @@ struct What {
     /// Everything older than, such as 1h or 7d
     #[arg(long, value_name = "AGE")]
     older_than: Option<String>,
+    /// One entry, as the `cache.entry` of a decision record names it
+    #[arg(long, value_name = "ID")]
+    entry: Option<String>,
+    /// Everything made for a key (a name of `keys:`)
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// Everything whose request bore a tag
+    #[arg(long, value_name = "NAME=VALUE")]
+    tag: Option<String>,
 }
 
 impl What {
     fn to_json(&self) -> Value {
-        if let Some(tenant) = &self.tenant {
-            json!({"tenant": tenant})
-        } else if let Some(model) = &self.model {
-            json!({"model": model})
-        } else if let Some(age) = &self.older_than {
-            json!({"older_than": age})
-        } else {
-            json!({"all": self.all})
+        let named = [
+            ("tenant", &self.tenant),
+            ("model", &self.model),
+            ("older_than", &self.older_than),
+            ("entry", &self.entry),
+            ("key", &self.key),
+            ("tag", &self.tag),
+        ];
+        match named.into_iter().find_map(|(name, value)| Some((name, value.as_ref()?))) {
+            Some((name, value)) => json!({name: value}),
+            None => json!({"all": self.all}),
         }
     }
 }

@@ -172,6 +172,7 @@ fn cache(cache: &Cache, written: &RawCache) -> RawCache {
         max_entry: key(Size(cache.max_entry)),
         tool_calls: key(cache.tool_calls),
         expose_evidence: key(cache.expose_evidence),
+        feedback_window: key(Span(cache.feedback_window)),
         exact: RawExact {
             enabled: key(cache.exact.enabled),
             max_bytes: key(Size(cache.exact.max_bytes)),

@@ -81,6 +81,8 @@ pub struct Cache {
     pub max_entry: u64,
     pub tool_calls: bool,
     pub expose_evidence: bool,
+    /// How long after an answer its caller may say what it was worth; zero: never.
+    pub feedback_window: Duration,
     pub exact: ExactCache,
     pub semantic: SemanticCache,
     pub ttl: Ttl,

@@ -104,6 +104,10 @@ impl Gateway {
         self.state.load().settings.model(name).is_some()
     }
 
+    pub fn has_key(&self, name: &str) -> bool {
+        self.state.load().settings.keys.iter().any(|key| &*key.name == name)
+    }
+
     pub fn purge(&self, what: &Purge) -> usize {
         self.cache.purge(what, Now::read())
     }

@@ -2,6 +2,7 @@
 //! answer settles before its head is written; a stream carries its settlement to its end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue};
 use bytes::Bytes;
@@ -144,7 +145,13 @@ impl Settlement {
         record: &OpenRecord,
     ) -> Result<(), Refusal> {
         let Some(admission) = &self.admission else { return Err(Refusal::NoStore) };
-        let made = Made { planned: &self.planned, body: body.clone(), usage: *usage, cost };
+        let made = Made {
+            planned: &self.planned,
+            body: body.clone(),
+            usage: *usage,
+            cost,
+            took: record.waited(),
+        };
         let now = Now::read();
         self.cache.admit(admission.entry(&self.asked, record.id(), made, completion, now)?);
         Ok(())
@@ -159,6 +166,8 @@ pub struct Made<'a> {
     pub body: Bytes,
     pub usage: Usage,
     pub cost: Option<Money>,
+    /// What its caller waited for it.
+    pub took: Duration,
 }
 
 impl Admission {
@@ -212,6 +221,7 @@ impl Admission {
             ttl_class: class,
             ttl,
             cost: made.cost,
+            took: made.took,
             tags: asked.policy.tags.clone(),
             hits: 0.into(),
         })

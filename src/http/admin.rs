@@ -1,5 +1,7 @@
-//! The admin plane: metrics, decisions, the cache, targets and spend. Everything but health and
+//! The admin plane: metrics, decisions, targets and spend; the cache is in a file of its own. Everything but health and
 //! metrics wants the token; metrics want it from beyond loopback.
+
+mod cache;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,8 +20,6 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::access;
-use crate::cache::Purge;
-use crate::config::Span;
 use crate::error::GatewayError;
 use crate::gateway::Gateway;
 use crate::record::spend::By;
@@ -50,11 +50,10 @@ pub fn router(gateway: Arc<Gateway>, token: &SecretString) -> Router {
         .route("/admin/v1/decisions", get(decisions))
         .route("/admin/v1/decisions/{id}", get(decision))
         .route("/admin/v1/explain", post(explain))
-        .route("/admin/v1/cache/stats", get(cache_stats))
-        .route("/admin/v1/cache/purge", post(purge))
         .route("/admin/v1/targets", get(targets))
         .route("/admin/v1/spend", get(spend))
         .route("/metrics", get(metrics))
+        .merge(cache::routes())
         .fallback(unknown)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(plane.clone(), authorise))
@@ -117,59 +116,6 @@ fn tenant(headers: &HeaderMap) -> Result<Option<String>, GatewayError> {
         GatewayError::bad_param("x-semgate-tenant", "`x-semgate-tenant` must be plain text.")
     })?;
     Ok(Some(text.to_owned()))
-}
-
-async fn cache_stats(State(plane): State<Plane>) -> Response<Body> {
-    json_response(&plane.gateway.cache().stats())
-}
-
-/// Exactly one member says what goes.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PurgeRequest {
-    all: Option<bool>,
-    tenant: Option<String>,
-    model: Option<String>,
-    older_than: Option<String>,
-}
-
-async fn purge(State(plane): State<Plane>, request: Request) -> Result<Response<Body>, Failure> {
-    let (headers, body) = RequestBody::split(request);
-    let body = body.read(&headers, BODY_LIMIT).await?;
-    let asked: PurgeRequest = serde_json::from_slice(&body)
-        .map_err(|error| GatewayError::bad(format!("The purge is not valid: {error}.")))?;
-    let what = asked.into_purge(&plane.gateway)?;
-    let purged = plane.gateway.purge(&what);
-    tracing::info!(?what, purged, "cache purged");
-    Ok(json_response(&json!({"purged": purged})))
-}
-
-impl PurgeRequest {
-    fn into_purge(self, gateway: &Gateway) -> Result<Purge, GatewayError> {
-        match self {
-            Self { all: Some(true), tenant: None, model: None, older_than: None } => Ok(Purge::All),
-            Self { all: None, tenant: Some(tenant), model: None, older_than: None } => {
-                Ok(Purge::Tenant(tenant))
-            }
-            Self { all: None, tenant: None, model: Some(model), older_than: None } => {
-                if !gateway.has_model(&model) {
-                    let message = format!("`{model}` is not a name of `models:`.");
-                    return Err(GatewayError::bad_param("model", message));
-                }
-                Ok(Purge::Model(model))
-            }
-            Self { all: None, tenant: None, model: None, older_than: Some(age) } => {
-                let age: Span = age.parse().map_err(|why| {
-                    GatewayError::bad_param("older_than", format!("`older_than`: {why}."))
-                })?;
-                Ok(Purge::OlderThan(age.0))
-            }
-            _ => Err(GatewayError::bad(
-                "Say exactly one of {\"all\": true}, {\"tenant\": …}, {\"model\": …}, \
-                 {\"older_than\": \"1h\"}.",
-            )),
-        }
-    }
 }
 
 async fn targets(State(plane): State<Plane>) -> Response<Body> {

@@ -43,7 +43,7 @@ pub struct Metrics {
 }
 
 /// Steps of ours whose time is overhead; `upstream` is the provider's.
-const OVERHEAD_STEPS: [&str; 5] = ["exact", "embed", "search", "verify", "decide"];
+pub(super) const OVERHEAD_STEPS: [&str; 5] = ["exact", "embed", "search", "verify", "decide"];
 
 const UPSTREAM_BUCKETS: [f64; 12] =
     [0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0];

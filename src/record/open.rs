@@ -3,6 +3,7 @@
 //! end as exactly one record.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -21,6 +22,7 @@ use crate::route::RouteDecision;
 
 use super::Recorder;
 use super::decision::{Content, DecisionRecord};
+use super::metrics::OVERHEAD_STEPS;
 
 /// What an answer cost, and what it saved against the baseline.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -206,6 +208,14 @@ impl OpenRecord {
     /// Milliseconds since the request arrived.
     pub fn elapsed_ms(&self) -> f64 {
         self.arrived.ms()
+    }
+
+    /// Time since the request arrived that none of our own steps took: what its caller has waited
+    /// for a provider so far.
+    pub fn waited(&self) -> Duration {
+        let timings = &self.get().timings_ms;
+        let ours: f64 = OVERHEAD_STEPS.iter().filter_map(|step| timings.get(step)).sum();
+        Duration::from_secs_f64((self.arrived.ms() - ours).max(0.0) / 1e3)
     }
 
     pub fn usage(&mut self, usage: Usage) {

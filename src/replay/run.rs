@@ -183,7 +183,7 @@ impl<'a> Run<'a> {
         self.tally.quality(served.and_then(|o| o.quality), self.baseline_quality(number));
         let entry = format!("row-{}", number + 1);
         let body = completion(&self.rows[number], number, &planned.model, &usage);
-        let made = Made { planned: &planned, body, usage, cost: price };
+        let made = Made { planned: &planned, body, usage, cost: price, took: Duration::ZERO };
         if rehearsal.remember(self.gateway, &entry, made) {
             self.made_by.insert(entry, number);
         }

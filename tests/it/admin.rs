@@ -1,8 +1,9 @@
 //! The admin plane, and that nothing of it is on the data plane.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::TestGateway;
+use crate::passthrough::keys_yaml;
+use crate::support::{TestGateway, chat};
 
 const PATHS: [&str; 5] = [
     "/admin/v1/decisions",
@@ -63,18 +64,44 @@ async fn decisions_metrics_and_spend_tell_one_story() {
 
 #[tokio::test]
 async fn a_purge_is_effective_before_its_answer() {
-    for what in [
-        json!({"all": true}),
-        json!({"tenant": "anonymous"}),
-        json!({"model": "mini"}),
-        json!({"older_than": "0s"}),
+    for (what, purged) in [
+        (json!({"all": true}), 1),
+        (json!({"tenant": "alpha"}), 1),
+        (json!({"model": "mini"}), 1),
+        (json!({"older_than": "0s"}), 1),
+        (json!({"key": "a"}), 1),
+        (json!({"tag": "feature=search"}), 1),
+        (json!({"entry": "ENTRY", "all": null}), 1),
+        (json!({"tenant": "beta"}), 0),
+        (json!({"model": "big"}), 0),
+        (json!({"older_than": "1h"}), 0),
+        (json!({"key": "b"}), 0),
+        (json!({"tag": "feature=chat"}), 0),
+        (json!({"tag": "search=feature"}), 0),
+        (json!({"entry": "no-such"}), 0),
     ] {
-        let gateway = TestGateway::start().await;
-        gateway.upstream.says("1").says("2");
-        gateway.ask("mini", "remember this").await;
-        let purged = gateway.admin("/admin/v1/cache/purge", Some(what.clone())).await;
-        assert_eq!(purged.json(), json!({"purged": 1}), "{what}: {}", purged.text);
-        assert_eq!(gateway.ask("mini", "remember this").await.content(), "2", "{what}");
+        let gateway = TestGateway::with(&keys_yaml()).await;
+        let headers = [("x-api-key", "sg-alpha"), ("x-semgate-tags", "feature=search,team=web")];
+        let question = "how do I return a parcel to the shop it came from";
+        gateway.upstream.says("1");
+        let stored = gateway.send(&chat("mini", question), &headers).await;
+        let what = what.to_string().replace("ENTRY", stored.header("x-request-id"));
+        let what: Value = serde_json::from_str(&what).expect("still JSON");
+        let done = gateway.admin("/admin/v1/cache/purge", Some(what.clone())).await;
+        assert_eq!(done.json(), json!({"purged": purged}), "{what}: {}", done.text);
+        if purged == 1 {
+            // The semantic level first: the exact one would answer an equal request before it.
+            gateway.upstream.says("2");
+        }
+        let shouted = gateway.send(&chat("mini", &question.to_uppercase()), &headers).await;
+        assert_eq!(shouted.content(), if purged == 1 { "2" } else { "1" }, "{what}");
+        let other = [("x-api-key", "sg-alpha"), ("cache-control", "no-store")];
+        let exact = gateway.send(&chat("mini", question), &other).await;
+        let level = exact.header("cache-status");
+        assert!(
+            level.ends_with(if purged == 1 { "detail=semantic" } else { "detail=exact" }),
+            "{level}"
+        );
         gateway.finish().await;
     }
 }
@@ -82,16 +109,20 @@ async fn a_purge_is_effective_before_its_answer() {
 #[tokio::test]
 async fn a_purge_that_is_not_one_thing_is_refused() {
     let gateway = TestGateway::start().await;
-    for what in [
-        json!({}),
-        json!({"all": false}),
-        json!({"all": true, "tenant": "x"}),
-        json!({"model": "no-such"}),
-        json!({"older_than": "soon"}),
-        json!({"tag": "feature=search"}),
+    for (what, param) in [
+        (json!({}), json!(null)),
+        (json!({"all": true, "tenant": "x"}), json!(null)),
+        (json!({"all": false}), json!("all")),
+        (json!({"model": "no-such"}), json!("model")),
+        (json!({"model": 7}), json!("model")),
+        (json!({"older_than": "soon"}), json!("older_than")),
+        (json!({"key": "no-such"}), json!("key")),
+        (json!({"tag": "feature"}), json!("tag")),
+        (json!({"colour": "red"}), json!("colour")),
     ] {
         let refused = gateway.admin("/admin/v1/cache/purge", Some(what.clone())).await;
         assert_eq!(refused.status, 400, "{what}: {}", refused.text);
+        assert_eq!(refused.json()["error"]["param"], param, "{what}");
     }
     gateway.finish().await;
 }

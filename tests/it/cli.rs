@@ -24,7 +24,7 @@ fn wrong_command_lines_exit_2_and_say_why() {
         (&["keys", "create", "--name", "a b", "--tenant", "t"], "--name"),
         (&["cache", "purge"], "--all"),
         (&["cache", "purge", "--all", "--tenant", "t"], "--tenant"),
-        (&["cache", "purge", "--tag", "a=b"], "--tag"),
+        (&["cache", "purge", "--tag", "a=b", "--key", "web"], "--key"),
     ];
     for (args, why) in cases {
         home.run(args).exits(2).says(why);

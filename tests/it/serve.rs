@@ -33,6 +33,10 @@ async fn a_gateway_answers_keeps_its_token_private_and_ends_well() {
     };
     assert_eq!(purge(&["--tenant", "nobody"]).exits(0).json(), json!({"purged": 0}));
     assert_eq!(purge(&["--older-than", "1h"]).exits(0).json(), json!({"purged": 0}));
+    assert_eq!(purge(&["--entry", "none"]).exits(0).json(), json!({"purged": 0}));
+    assert_eq!(purge(&["--tag", "a=b"]).exits(0).json(), json!({"purged": 0}));
+    purge(&["--tag", "a"]).exits(1).says("name=value");
+    purge(&["--key", "nope"]).exits(1).says("nope");
     purge(&["--older-than", "soon"]).exits(1).says("older_than");
     purge(&["--model", "nope"]).exits(1).says("nope");
     assert_eq!(purge(&["--all"]).exits(0).json(), json!({"purged": 1}));

@@ -25,6 +25,7 @@ fn settings() -> settings::Cache {
         max_entry: 256_000,
         tool_calls: false,
         expose_evidence: false,
+        feedback_window: day,
         exact: ExactCache { enabled: true, max_bytes: 10_000_000 },
         semantic: SemanticCache {
             enabled: true,
@@ -76,6 +77,7 @@ fn entry(id: &str, scope: &str, prompt: &str, degrees: f32, stored: Now) -> Entr
         ttl_class: TtlClass::Default,
         ttl: Duration::from_hours(1),
         cost: None,
+        took: Duration::from_millis(800),
         tags: BTreeMap::new(),
         group: u64::from_le_bytes(*hash(id).first_chunk().expect("32 bytes")),
         hits: AtomicU64::new(0),

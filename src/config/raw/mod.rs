@@ -154,6 +154,8 @@ block! {
         tool_calls: Key<bool>,
         /// Whether hits carry `x-semgate-cache` with entry and similarity.
         expose_evidence: Key<bool>,
+        /// How long callers may say what an answer was worth; `0s` takes no feedback.
+        feedback_window: Key<Span>,
         /// The exact level.
         exact: RawExact,
         /// The semantic level.

@@ -67,6 +67,7 @@ fn keys_and_types() {
         ),
         ("cache: {ttl: 5}", 14, "expected a mapping"),
         ("cache: {ttl: {default: 24}}", 24, "write whole numbers with ms, s, m, h or d"),
+        ("cache: {feedback_window: 24}", 26, "write whole numbers with ms, s, m, h or d"),
         ("cache: {max_entry: 1kb}", 20, "expected a size, found `1kb`"),
         ("server: {max_in_flight: 1.5}", 25, "expected a whole number, found `1.5`"),
         ("resilience: {retry_budget: 120%}", 28, "expected a share from 0% to 100%"),

@@ -84,6 +84,7 @@ pub(super) fn cache(raw: &RawCache, upstreams: &Upstreams, check: &mut Check<'_>
         max_entry: bytes(&raw.max_entry, 256_000, check),
         tool_calls: is_on(&raw.tool_calls, false),
         expose_evidence: is_on(&raw.expose_evidence, false),
+        feedback_window: span(&raw.feedback_window, Duration::from_secs(24 * HOUR)),
         exact: ExactCache {
             enabled: is_on(&raw.exact.enabled, true),
             max_bytes: bytes(&raw.exact.max_bytes, 256_000_000, check),

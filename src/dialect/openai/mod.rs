@@ -22,6 +22,6 @@ pub use answer::{Completion, Malformed};
 pub use fold::Accumulator;
 pub use request::{ChatRequest, Edits};
 pub use stream::{ChunkFacts, EventKind, StreamEvent, StreamFault, StreamReader, forward};
-pub use strict::MAX_DEPTH;
+pub use strict::{MAX_DEPTH, object as strict_object};
 pub use tokens::estimate_tokens;
 pub use usage::{estimate_usage, read_usage};

@@ -15,7 +15,7 @@ pub const MAX_DEPTH: usize = 64;
 /// # Errors
 ///
 /// A sentence for the caller that says what is wrong and where.
-pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
+pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     if bytes.starts_with(b"\xEF\xBB\xBF") {
         return Err("The body starts with a byte order mark; send plain UTF-8 JSON.".into());
     }

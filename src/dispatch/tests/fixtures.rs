@@ -110,6 +110,7 @@ fn cache() -> Cache {
         max_entry: 256_000,
         tool_calls: false,
         expose_evidence: false,
+        feedback_window: Duration::ZERO,
         exact: ExactCache { enabled: false, max_bytes: 0 },
         semantic: SemanticCache {
             enabled: false,

@@ -125,6 +125,7 @@ fn cache() -> Cache {
         max_entry: 1,
         tool_calls: false,
         expose_evidence: false,
+        feedback_window: Duration::ZERO,
         exact: ExactCache { enabled: false, max_bytes: 1 },
         semantic: SemanticCache {
             enabled: false,
