@@ -15,6 +15,7 @@ use super::verify::{self, Candidate, Decision, Profile};
 use super::{CacheVerdict, Directives, Entry, Evidence, Keyed, Level, MissDetail, RequestDetail};
 use crate::config::settings;
 use crate::embed::Vector;
+use crate::index::Foresight;
 use crate::now::Now;
 
 /// Stored answers. A level that is switched off finds nothing and stores nothing; `cache.enabled` is
@@ -68,6 +69,12 @@ impl Cache {
     pub fn synchronous(settings: &settings::Cache) -> Self {
         let semantic = settings.semantic.enabled.then(|| Semantic::synchronous(&settings.semantic));
         Self::with(settings, semantic)
+    }
+
+    /// As [`Self::synchronous`], for vectors of which it is known what is near what: for replay.
+    pub fn foreseen(settings: &settings::Cache, foresight: Arc<Foresight>) -> Self {
+        let semantic = settings.semantic.enabled;
+        Self::with(settings, semantic.then(|| Semantic::foreseen(&settings.semantic, foresight)))
     }
 
     fn with(settings: &settings::Cache, semantic: Option<Semantic>) -> Self {

@@ -17,6 +17,7 @@ use std::time::Duration;
 use super::{Entry, Scope};
 use crate::config::settings::SemanticCache;
 use crate::embed::Vector;
+use crate::index::Foresight;
 use crate::now::Now;
 use queue::{Queue, Work};
 use table::Table;
@@ -65,6 +66,14 @@ impl Semantic {
             queue: Queue::new(QUEUE),
             dropped: AtomicU64::new(0),
         };
+        Self { shared: Arc::new(shared), worker: None }
+    }
+
+    /// As [`Self::synchronous`], for vectors of which it is known what is near what.
+    pub fn foreseen(settings: &SemanticCache, foresight: Arc<Foresight>) -> Self {
+        let mut table = Table::new(settings.max_entries, settings.max_bytes);
+        table.foresight = Some(foresight);
+        let shared = Shared { table, queue: Queue::new(QUEUE), dropped: AtomicU64::new(0) };
         Self { shared: Arc::new(shared), worker: None }
     }
 

@@ -2,24 +2,30 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::watch;
 
 use crate::cache::Cache;
+use crate::config::paths::Paths;
 use crate::config::{self, Env, Settings};
 use crate::embed::Embedder;
 use crate::gateway::Gateway;
+use crate::index::Foresight;
 use crate::record::Recorder;
+use crate::replay::embed::{Shelf, Vectors, embed};
 use crate::replay::input::{self, Input};
-use crate::replay::report::{self, Swept};
-use crate::replay::run::{self, Run, Vectors};
+use crate::replay::report::{self, Replay};
+use crate::replay::run::Run;
+use crate::replay::vectors;
 use crate::route::Heads;
 
 use super::load::{self, ConfigArg};
-use super::{Failure, block_on, say};
+use super::{Failure, block_on, remark, say};
 
 /// Run recorded traffic through a configuration, offline.
 ///
@@ -50,27 +56,47 @@ pub struct Args {
 
 type Override = (String, String);
 
+/// Distinct texts up to which the neighbours of all are computed at once: quadratic, but for so
+/// many still faster than searches one by one.
+const FORESEEN: usize = 200_000;
+
 pub fn run(args: &Args, env: &Env) -> Result<(), Failure> {
     let sets = args.sets.iter().map(|set| split(set, "--set")).collect::<Result<Vec<_>, _>>()?;
     let settings = settings(args, env, &sets)?;
-    let input = input::read(&args.input, args.skip_invalid).map_err(Failure::failed)?;
-    let (embedder, heads) = load::models(&settings, env)?;
-    let bar = progress(input.rows.len(), "embedding");
-    let vectors = run::embed(&input.rows, embedder.as_ref(), |done| bar.set_position(done as u64));
-    bar.finish_and_clear();
-    let parts = Parts { embedder, heads, input, vectors };
-    match &args.sweep {
-        Some(sweep) => self::sweep(args, env, &sets, sweep, parts),
-        None => {
-            let (_, report) = parts.replay(settings, args.decisions.as_deref())?;
-            if args.json {
-                say(report)
-            } else {
-                say(report::table(&report).trim_end())
-            }
-            Ok(())
-        }
+    let sweep = args.sweep.as_deref().map(|sweep| split(sweep, "--sweep")).transpose()?;
+    if let Some((key, _)) = &sweep
+        && (key == "embedder" || key.starts_with("embedder."))
+    {
+        let why = "the embedder cannot be swept: the vectors of all runs are made once";
+        return Err(Failure::usage(why));
     }
+    let input = input::read(&args.input, args.skip_invalid).map_err(Failure::failed)?;
+    let mut parts = Parts::prepare(args, env, settings.clone(), input)?;
+    let traced = false;
+    let runs = match &sweep {
+        None => vec![parts.replay(None, settings, args.decisions.as_deref(), traced)?],
+        Some((key, values)) => values
+            .split(',')
+            .map(|value| {
+                let set = (key.clone(), value.to_owned());
+                let settings = self::settings(args, env, &[&sets[..], &[set]].concat())?;
+                parts.replay(Some(value), settings, None, traced)
+            })
+            .collect::<Result<Vec<_>, Failure>>()?,
+    };
+    let key = sweep.as_ref().map(|(key, _)| &**key);
+    match (key, &runs[..]) {
+        (Some(key), runs) if args.json => {
+            let row = |run: &Replay| json!({"value": run.value, "report": run.report});
+            say(json!({"sweep": key, "rows": runs.iter().map(row).collect::<Vec<_>>()}));
+        }
+        (Some(key), runs) => say(report::sweep(key, runs).trim_end()),
+        (None, runs) => runs.iter().for_each(|run| match args.json {
+            true => say(&run.report),
+            false => say(report::table(&run.report).trim_end()),
+        }),
+    }
+    Ok(())
 }
 
 fn settings(args: &Args, env: &Env, sets: &[Override]) -> Result<Settings, Failure> {
@@ -84,39 +110,54 @@ fn split(text: &str, option: &str) -> Result<Override, Failure> {
     pair.ok_or_else(|| Failure::usage(format!("{option} wants KEY=VALUE, not `{text}`.")))
 }
 
-/// What outlives a single run: the model, the rows and their vectors.
+/// What outlives a single run: the model, the rows, their vectors, and which of them are near.
 struct Parts {
     embedder: Option<Embedder>,
     heads: Option<Heads>,
     input: Input,
     vectors: Vectors,
+    foresight: Option<Arc<Foresight>>,
 }
 
 impl Parts {
-    /// One run against an empty cache. Gives the parts back for the next one.
+    fn prepare(args: &Args, env: &Env, settings: Settings, input: Input) -> Result<Self, Failure> {
+        let (embedder, heads) = load::models(&for_embedding(settings.clone()), env)?;
+        let vectors = match (&embedder, &settings.embedder) {
+            (Some(embedder), Some(wanted)) => {
+                // A text beyond the window has another vector under another window.
+                let identity = format!("{}/{}", embedder.identity(), wanted.max_tokens);
+                let places = vectors::places(&args.input, &identity, &Paths::find(env).cache);
+                embedded(&input, embedder, &Shelf { places, identity })
+            }
+            _ => vec![None; input.rows.len()],
+        };
+        let foresight = foresee(&vectors, settings.cache.semantic.candidates)?;
+        Ok(Self { embedder, heads, input, vectors, foresight })
+    }
+
+    /// One run against an empty cache.
     fn replay(
-        mut self,
+        &mut self,
+        value: Option<&str>,
         mut settings: Settings,
         decisions: Option<&Path>,
-    ) -> Result<(Self, Value), Failure> {
+        traced: bool,
+    ) -> Result<Replay, Failure> {
         // A replay leaves no trace in the operator's own record.
         settings.telemetry.record = None;
-        let cache = Cache::synchronous(&settings.cache);
+        let cache = match &self.foresight {
+            Some(foresight) => Cache::foreseen(&settings.cache, Arc::clone(foresight)),
+            None => Cache::synchronous(&settings.cache),
+        };
         let recorder = Recorder::new(&settings).map_err(Failure::failed)?;
         let (_cut, cutting) = watch::channel(false);
         let (embedder, heads) = (self.embedder.take(), self.heads.take());
         let gateway = Gateway::new(settings, embedder, heads, cache, recorder.into(), cutting)
             .map_err(|error| Failure::failed(error.log()))?;
-        let mut file = decisions
-            .map(|path| {
-                let file = File::create(path);
-                file.map(BufWriter::new)
-                    .map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
-            })
-            .transpose()?;
+        let mut file = decisions.map(create).transpose()?;
         let bar = progress(self.input.rows.len(), "replaying");
-        let report = block_on(async {
-            let mut run = Run::new(&gateway, &self.input.rows);
+        let (report, traces) = block_on(async {
+            let mut run = Run::new(&gateway, &self.input.rows, traced);
             for (number, vector) in self.vectors.iter().enumerate() {
                 let decision = run.row(number, vector.clone()).await;
                 if let Some(file) = &mut file {
@@ -125,62 +166,56 @@ impl Parts {
                 }
                 bar.inc(1);
             }
-            Ok::<_, Failure>(run.tally.report(self.input.skipped))
+            Ok::<_, Failure>((run.tally.report(self.input.skipped), run.into_traces()))
         })??;
         bar.finish_and_clear();
         if let Some(mut file) = file {
             file.flush().map_err(Failure::failed)?;
         }
         (self.embedder, self.heads) = gateway.into_models();
-        Ok((self, report))
+        Ok(Replay { value: value.map(str::to_owned), report, traces })
     }
 }
 
-/// One row per value of the swept key.
-fn sweep(
-    args: &Args,
-    env: &Env,
-    sets: &[Override],
-    sweep: &str,
-    mut parts: Parts,
-) -> Result<(), Failure> {
-    let (key, values) = split(sweep, "--sweep")?;
-    if key == "embedder" || key.starts_with("embedder.") {
-        let why = "the embedder cannot be swept: the vectors of all runs are made once";
-        return Err(Failure::usage(why));
+/// Nobody else is served meanwhile: every core may embed.
+fn for_embedding(mut settings: Settings) -> Settings {
+    if let Some(embedder) = &mut settings.embedder {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        embedder.threads = embedder.threads.max(cores);
     }
-    let mut rows = Vec::new();
-    for value in values.split(',') {
-        let mut sets = sets.to_vec();
-        sets.push((key.clone(), value.to_owned()));
-        let report;
-        (parts, report) = parts.replay(settings(args, env, &sets)?, None)?;
-        rows.push(Swept { value: value.to_owned(), report });
+    settings
+}
+
+/// The vectors of all rows; what could not be kept is said.
+fn embedded(input: &Input, embedder: &Embedder, shelf: &Shelf) -> Vectors {
+    let bar = progress(input.rows.len(), "embedding");
+    let embedded = embed(&input.rows, embedder, shelf, |done| bar.set_position(done as u64));
+    bar.finish_and_clear();
+    if let Some(why) = embedded.trouble {
+        remark(format_args!("The vectors are not kept for the next replay: {why}."));
     }
-    if args.json {
-        say(json!({"sweep": key, "rows": rows}));
-        return Ok(());
+    embedded.vectors
+}
+
+/// What is near what; `None` where there are too many vectors, or none.
+fn foresee(vectors: &Vectors, candidates: usize) -> Result<Option<Arc<Foresight>>, Failure> {
+    let known = || vectors.iter().flatten().map(|embedding| &embedding.vector);
+    let count = known().count();
+    if count == 0 || count > FORESEEN {
+        return Ok(None);
     }
-    say(format_args!(
-        "{key:<16} {:>9} {:>12} {:>10} {:>12}",
-        "hit rate", "wrong hits", "precision", "saved"
-    ));
-    for Swept { value, report } in rows {
-        let percent = |key: &str| {
-            report[key]
-                .as_f64()
-                .map_or("unmeasured".into(), |rate| format!("{:.2} %", rate * 100.0))
-        };
-        let saved =
-            report["saved_usd"].as_f64().map_or("unknown".into(), |usd| format!("${usd:.4}"));
-        say(format_args!(
-            "{value:<16} {:>9} {:>12} {:>10} {saved:>12}",
-            percent("hit_rate"),
-            percent("wrong_hit_rate"),
-            percent("precision")
-        ));
-    }
-    Ok(())
+    // Not every near row is in the cache; a list that runs out costs a scan.
+    let keep = (4 * candidates).max(96);
+    let bar = progress(count, "comparing");
+    let foresight = Foresight::of(known(), keep, |done| bar.set_position(done as u64));
+    bar.finish_and_clear();
+    Ok(Some(Arc::new(foresight.map_err(Failure::failed)?)))
+}
+
+fn create(path: &Path) -> Result<BufWriter<File>, Failure> {
+    let file = File::create(path);
+    file.map(BufWriter::new)
+        .map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
 }
 
 /// A bar on a terminal, nothing elsewhere.

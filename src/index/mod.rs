@@ -2,15 +2,17 @@
 //!
 //! A scope is the filter: a search sees one scope and nothing else. There are many small scopes and
 //! few large ones, so a scope begins as a flat, exact scan (`flat`) and gets a graph (`hnsw`) once
-//! it is large. What the entries mean, which may be served and which must go is the cache's
+//! it is large. Where all vectors are known beforehand, `foresight` spares both. What the entries mean, which may be served and which must go is the cache's
 //! business; ids are opaque here.
 
 pub mod flat;
+mod foresight;
 pub mod hnsw;
 mod scope;
 
 use crate::embed::Vector;
 
+pub use foresight::Foresight;
 pub use scope::{Limits, ScopeIndex, Sizes};
 
 /// A stored vector near the query.

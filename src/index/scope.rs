@@ -11,6 +11,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::foresight::{Foresight, Held};
 use super::hnsw::Graph;
 use super::{BadVector, Neighbour, Row, best, check, flat};
 use crate::embed::Vector;
@@ -53,6 +54,8 @@ pub struct Sizes {
 #[derive(Debug)]
 pub struct ScopeIndex {
     limits: Limits,
+    /// What is near what, where that is known beforehand: then there is never a graph.
+    foresight: Option<Arc<Foresight>>,
     inner: RwLock<Inner>,
     /// A graph being built beside the one in use. Its lock also keeps two `tidy` calls apart.
     building: Mutex<Option<Building>>,
@@ -66,6 +69,8 @@ struct Inner {
     graph: Option<Arc<Graph>>,
     /// Rows in the graph that were not removed.
     live: HashMap<u64, Vector>,
+    /// The same rows as the tail's, for an index with foresight.
+    held: Held,
 }
 
 #[derive(Debug)]
@@ -77,7 +82,13 @@ struct Building {
 
 impl ScopeIndex {
     pub fn new(limits: Limits) -> Self {
-        Self { limits, inner: RwLock::default(), building: Mutex::default() }
+        Self { limits, foresight: None, inner: RwLock::default(), building: Mutex::default() }
+    }
+
+    /// An index that finds, without scanning, what an exact scan would find.
+    pub fn with_foresight(foresight: Arc<Foresight>) -> Self {
+        let limits = Limits { flat: usize::MAX, ..Limits::default() };
+        Self { foresight: Some(foresight), ..Self::new(limits) }
     }
 
     /// Adds a vector; a search finds it from now on. Ids must rise from call to call, which makes
@@ -89,6 +100,9 @@ impl ScopeIndex {
             return Err(BadVector::Dimensions);
         }
         debug_assert!(inner.tail.last().is_none_or(|(last, _)| *last < id), "ids rise");
+        if let Some(foresight) = &self.foresight {
+            inner.held.insert(foresight, id, &vector);
+        }
         inner.tail.push((id, vector));
         Ok(())
     }
@@ -97,7 +111,10 @@ impl ScopeIndex {
     pub fn remove(&self, id: u64) -> bool {
         let mut inner = self.write();
         if let Ok(place) = inner.tail.binary_search_by_key(&id, |(id, _)| *id) {
-            inner.tail.remove(place);
+            let (_, vector) = inner.tail.remove(place);
+            if let Some(foresight) = &self.foresight {
+                inner.held.remove(foresight, id, &vector);
+            }
             return true;
         }
         inner.live.remove(&id).is_some()
@@ -109,6 +126,9 @@ impl ScopeIndex {
         let inner = self.read();
         if inner.dimensions.is_some_and(|dimensions| dimensions != query.len()) {
             return Err(BadVector::Dimensions);
+        }
+        if let Some(foresight) = &self.foresight {
+            return Ok(inner.held.search(foresight, query, k));
         }
         let mut found = flat::search(&inner.tail, query, k);
         if let Some(graph) = &inner.graph {

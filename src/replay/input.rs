@@ -1,5 +1,6 @@
 //! The replay format: JSON lines, plain or gzip, one request each.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
@@ -11,6 +12,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+
+use crate::dialect::openai::ChatRequest;
 
 /// A line longer than this is a fault of the file, not a request.
 const MAX_LINE: u64 = 64 << 20;
@@ -24,6 +27,9 @@ pub struct Row {
     time: Option<Time>,
     #[serde(default)]
     pub tenant: Option<String>,
+    /// Name of the key that sent it.
+    #[serde(default)]
+    pub key: Option<String>,
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
     #[serde(default)]
@@ -98,6 +104,22 @@ impl Row {
                     .into_bytes()
             }
         }
+    }
+
+    /// Text of the last user message: what is embedded. Empty where there is none.
+    pub fn prompt(&self) -> Cow<'_, str> {
+        match (&self.request, &self.prompt) {
+            (None, Some(prompt)) => Cow::Borrowed(prompt),
+            _ => {
+                let request = ChatRequest::decode(self.body().into());
+                Cow::Owned(request.map(|request| request.prompt).unwrap_or_default())
+            }
+        }
+    }
+
+    /// Whether the row says when it was sent.
+    pub fn has_time(&self) -> bool {
+        self.time.is_some()
     }
 
     /// When it was sent; without a time, one request a second from the epoch on.
@@ -209,6 +231,14 @@ fn read_lines(mut lines: impl BufRead, name: &str, skip_invalid: bool) -> Result
 }
 
 #[cfg(test)]
+impl Row {
+    /// A row of the short form.
+    pub fn of_prompt(prompt: &str) -> Self {
+        serde_json::from_value(json!({"prompt": prompt})).expect("a row")
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -229,6 +259,11 @@ mod tests {
         assert_eq!(rows[1].time(1).to_string(), "2026-01-02T03:04:06.5Z");
         assert_eq!(rows[1].body(), br#"{"model": "m", "messages": []}"#);
         assert_eq!(rows[1].answer_text(), Some("yes"));
+        assert_eq!(rows[0].prompt(), "hi");
+        let asked = r#"{"key": "web", "request": {"model": "m", "messages": [
+            {"role": "user", "content": "first"}, {"role": "user", "content": "last"}]}}"#;
+        let asked = read_text(&asked.replace('\n', ""), false).expect("valid").rows;
+        assert_eq!((&*asked[0].prompt(), asked[0].key.as_deref()), ("last", Some("web")));
     }
 
     #[test]

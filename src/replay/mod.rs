@@ -1,7 +1,13 @@
-//! Recorded traffic through any configuration, offline: `input` reads it, `run` sends it down the
-//! line's own decisions at its own times, `report` says what would have come of it. Contacts no
-//! provider.
+//! Recorded traffic through any configuration, offline: `input` reads it, `embed` finds its vectors
+//! (kept by `vectors`), `run` sends it down the line's own decisions at its own times, `truth` tells
+//! right hits from wrong ones, `bill` prices the rows, `report` says what would have come of it.
+//! Contacts no provider.
 
+mod bill;
+pub mod embed;
 pub mod input;
 pub mod report;
 pub mod run;
+pub mod trace;
+pub mod truth;
+pub mod vectors;

@@ -6,8 +6,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::cache::Level;
+use crate::cache::{Level, TtlClass};
 use crate::price::Money;
+
+use super::trace::Trace;
+use super::truth::{By, Truth};
 
 /// Normal quantile of a two-sided 95 % interval.
 const Z: f64 = 1.959_964;
@@ -25,6 +28,13 @@ pub struct Tally {
     /// Of semantic hits: judged wrong, judged right.
     wrong: usize,
     right: usize,
+    /// Of semantic hits: judged by label, by the judge.
+    by_label: usize,
+    by_judge: usize,
+    /// Of exact hits: judged, and wrong.
+    exact: Judged,
+    /// Hits of both levels by the class of their time to live.
+    ttl_classes: BTreeMap<&'static str, Judged>,
     pub tiers: BTreeMap<String, usize>,
     spend: Money,
     baseline: Money,
@@ -37,15 +47,41 @@ pub struct Tally {
     saved: Vec<f64>,
 }
 
+/// Some hits, and what is known of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Judged {
+    pub hits: usize,
+    /// It is known whether they are right.
+    pub judged: usize,
+    pub wrong: usize,
+}
+
+impl Judged {
+    fn add(&mut self, truth: Option<Truth>) {
+        self.hits += 1;
+        self.judged += usize::from(truth.is_some());
+        self.wrong += usize::from(truth.is_some_and(|truth| truth.wrong));
+    }
+}
+
 impl Tally {
-    /// Counts a hit; `wrong` is `None` where nobody can tell.
-    pub fn hit(&mut self, level: Level, wrong: Option<bool>) {
+    /// Counts a hit; `truth` is `None` where nobody can tell.
+    pub fn hit(&mut self, level: Level, truth: Option<Truth>, class: Option<TtlClass>) {
+        if let Some(class) = class {
+            self.ttl_classes.entry(class.name()).or_default().add(truth);
+        }
         match level {
-            Level::Exact => self.exact_hits += 1,
+            Level::Exact => {
+                self.exact_hits += 1;
+                self.exact.add(truth);
+            }
             Level::Semantic => {
                 self.semantic_hits += 1;
-                self.wrong += usize::from(wrong == Some(true));
-                self.right += usize::from(wrong == Some(false));
+                let Some(Truth { wrong, by }) = truth else { return };
+                self.wrong += usize::from(wrong);
+                self.right += usize::from(!wrong);
+                self.by_label += usize::from(by == By::Label);
+                self.by_judge += usize::from(by == By::Judge);
             }
         }
     }
@@ -100,6 +136,14 @@ impl Tally {
             "hit_rate": share(hits, self.requests),
             "wrong_hits": self.measured().then_some(self.wrong),
             "judged_hits": judged,
+            "judged_by": {
+                "label": self.by_label,
+                "judge": self.by_judge,
+                "nobody": self.semantic_hits - judged,
+            },
+            "wrong_exact_hits": (self.exact.hits == 0 || self.exact.judged > 0)
+                .then_some(self.exact.wrong),
+            "ttl_classes": self.ttl_classes,
             "wrong_hit_rate": self.wrong_rate(),
             "precision": precision,
             "tiers": self.tiers,
@@ -224,7 +268,11 @@ pub fn table(report: &Value) -> String {
         "priced by estimate",
         format!("{:.1} %", number("estimated_share").unwrap_or(0.0) * 100.0),
     ));
-    for (name, key) in [("refused", "refused"), ("skipped lines", "skipped")] {
+    for (name, key) in [
+        ("wrong hits, exact", "wrong_exact_hits"),
+        ("refused", "refused"),
+        ("skipped lines", "skipped"),
+    ] {
         if report[key].as_u64().is_some_and(|n| n > 0) {
             rows.push((name, count(&report[key])));
         }
@@ -232,11 +280,38 @@ pub fn table(report: &Value) -> String {
     rows.iter().map(|(name, value)| format!("{name:<20} {value}\n")).collect()
 }
 
-/// One row per value of a sweep.
-#[derive(Debug, Clone, Serialize)]
-pub struct Swept {
-    pub value: String,
+/// A finished run.
+#[derive(Debug, Clone)]
+pub struct Replay {
+    /// Of a sweep: the value of the swept key.
+    pub value: Option<String>,
     pub report: Value,
+    /// Empty, unless a page is to be made of them.
+    pub traces: Vec<Trace>,
+}
+
+/// The runs of a sweep for a person: one row for each value.
+pub fn sweep(key: &str, runs: &[Replay]) -> String {
+    let mut lines = format!(
+        "{key:<24} {:>9} {:>12} {:>10} {:>12}\n",
+        "hit rate", "wrong hits", "precision", "saved"
+    );
+    for run in runs {
+        let percent = |key: &str| {
+            let rate = run.report[key].as_f64();
+            rate.map_or("unmeasured".into(), |rate| format!("{:.2} %", rate * 100.0))
+        };
+        let saved = run.report["saved_usd"].as_f64();
+        lines += &format!(
+            "{:<24} {:>9} {:>12} {:>10} {:>12}\n",
+            run.value.as_deref().unwrap_or_default(),
+            percent("hit_rate"),
+            percent("wrong_hit_rate"),
+            percent("precision"),
+            saved.map_or("unknown".into(), |usd| format!("${usd:.4}")),
+        );
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -258,14 +333,25 @@ mod tests {
     #[test]
     fn hits_that_nobody_can_judge_are_unmeasured_not_right() {
         let mut tally = Tally { requests: 2, lookups: 2, ..Tally::default() };
-        tally.hit(Level::Semantic, None);
+        tally.hit(Level::Semantic, None, None);
         let report = tally.report(0);
         assert_eq!(report["wrong_hits"], Value::Null);
         assert_eq!(report["precision"], Value::Null);
-        tally.hit(Level::Semantic, Some(true));
+        let wrong = Truth { wrong: true, by: By::Label };
+        tally.hit(Level::Semantic, Some(wrong), None);
         let report = tally.report(0);
         assert_eq!(report["wrong_hits"], 1);
         assert_eq!(report["wrong_hit_rate"], 1.0);
+        assert_eq!(report["judged_by"], json!({"label": 1, "judge": 0, "nobody": 1}));
+        assert_eq!(report["wrong_exact_hits"], 0, "none, not unmeasured");
+        tally.hit(Level::Exact, None, Some(TtlClass::Volatile));
+        assert_eq!(tally.report(0)["wrong_exact_hits"], Value::Null);
+        tally.hit(Level::Exact, Some(wrong), Some(TtlClass::Volatile));
+        let report = tally.report(0);
+        assert_eq!(report["wrong_exact_hits"], 1);
+        assert_eq!(report["wrong_hits"], 1, "of the semantic level alone");
+        let volatile = json!({"hits": 2, "judged": 1, "wrong": 1});
+        assert_eq!(report["ttl_classes"], json!({"volatile": volatile}));
     }
 
     #[test]

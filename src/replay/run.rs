@@ -10,34 +10,28 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::access::Caller;
+use crate::access::{ANONYMOUS, Caller};
 use crate::cache::{CacheVerdict, Level};
+use crate::config::Settings;
 use crate::config::settings::Model;
 use crate::dialect::Usage;
-use crate::dialect::openai::ChatRequest;
-use crate::embed::{EmbedError, Embedder, Embedding};
+use crate::embed::Embedding;
 use crate::gateway::{Gateway, Made, Rehearsal};
-use crate::judge;
 use crate::now::Now;
-use crate::price::Money;
-use crate::route::Planned;
 
-use super::input::{Outcome, Row};
+use super::bill::{cost, outcome, usage};
+use super::input::Row;
 use super::report::Tally;
-
-/// Output tokens of a row that says nothing about them, alike for every model.
-const ESTIMATED_OUTPUT: u64 = 200;
-
-/// Texts embedded at once.
-const EMBED_BATCH: usize = 512;
+use super::trace::{Seen, Trace};
+use super::truth::{self, Truth};
 
 /// One line of `--decisions`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Decision {
     pub id: String,
     pub level: Option<&'static str>,
-    pub verdict: String,
-    pub detail: Option<String>,
+    pub verdict: &'static str,
+    pub detail: Option<&'static str>,
     pub entry: Option<String>,
     /// Id of the row that made the entry.
     pub entry_id: Option<String>,
@@ -50,72 +44,74 @@ pub struct Decision {
     pub wrong: Option<bool>,
 }
 
-/// Embeddings of every row, in order; `None` without an embedder.
-pub type Vectors = Vec<Option<Embedding>>;
-
-/// Embeds each row's prompt, in batches. `step` hears how many are done.
-pub fn embed(rows: &[Row], embedder: Option<&Embedder>, mut step: impl FnMut(usize)) -> Vectors {
-    let Some(embedder) = embedder else { return vec![None; rows.len()] };
-    let mut vectors = Vectors::with_capacity(rows.len());
-    for batch in rows.chunks(EMBED_BATCH) {
-        let prompts: Vec<String> = batch
-            .iter()
-            .map(|row| ChatRequest::decode(row.body().into()).map(|r| r.prompt).unwrap_or_default())
-            .collect();
-        let embedded: Vec<Result<Embedding, EmbedError>> = embedder.embed_blocking(&prompts);
-        vectors.extend(embedded.into_iter().map(Result::ok));
-        step(vectors.len());
-    }
-    vectors
-}
-
 /// A run in progress.
 #[derive(Debug)]
 pub struct Run<'a> {
     gateway: &'a Gateway,
+    settings: Arc<Settings>,
     rows: &'a [Row],
     /// Entry id to the row that made it.
     made_by: HashMap<String, usize>,
+    /// Tenant and key of a row to the caller they stand for.
+    callers: HashMap<(Option<String>, Option<String>), Arc<Caller>>,
     /// Wall time of the first row, and the moment it stands for.
     first: Option<(Timestamp, Now)>,
+    /// One for each row, if they are wanted.
+    traces: Option<Vec<Trace>>,
     pub tally: Tally,
 }
 
 impl<'a> Run<'a> {
-    pub fn new(gateway: &'a Gateway, rows: &'a [Row]) -> Self {
-        Self { gateway, rows, made_by: HashMap::new(), first: None, tally: Tally::default() }
+    /// `traced`: keeps what a report's pictures need of each row.
+    pub fn new(gateway: &'a Gateway, rows: &'a [Row], traced: bool) -> Self {
+        Self {
+            gateway,
+            settings: gateway.settings(),
+            rows,
+            made_by: HashMap::new(),
+            callers: HashMap::new(),
+            first: None,
+            traces: traced.then(Vec::new),
+            tally: Tally::default(),
+        }
     }
 
-    /// Replays one row. `Err` is a request that the line refuses; it is counted, not fatal.
+    /// Replays one row. One that the line refuses is counted, not fatal.
     pub async fn row(&mut self, number: usize, vector: Option<Embedding>) -> Decision {
         let row = &self.rows[number];
         let now = self.moment(row.time(number));
-        let id = row.id.as_ref().map_or_else(|| (number + 1).to_string(), ToString::to_string);
-        let tenant = row.tenant.clone().unwrap_or_else(|| crate::access::ANONYMOUS.to_owned());
-        let caller = self.gateway.caller_of_tenant(Some(&tenant)).unwrap_or_else(|_| {
-            // A tenant that has no key in this configuration keeps a scope of its own.
-            Arc::new(Caller { tenant: tenant.as_str().into(), ..Caller::anonymous() })
-        });
+        let caller = self.caller(row);
         let body = Bytes::from(row.body());
         let rehearsed = self.gateway.rehearse(body, &tags(row), caller, vector, now).await;
         self.tally.requests += 1;
-        let mut decision = blank(id);
+        let mut decision = blank(self.row_id(number));
+        let mut trace = Trace::blank(number, now.wall);
         match rehearsed {
-            Ok(rehearsal) => self.settle(number, &rehearsal, &mut decision),
+            Ok(rehearsal) => self.settle(&rehearsal, &mut decision, &mut trace),
             Err(error) => {
                 self.tally.refused += 1;
-                decision.verdict = "refused".into();
-                decision.detail = Some(error.outcome().into());
+                (trace.verdict, trace.detail) = ("refused", Some(error.outcome()));
             }
+        }
+        decision.verdict = trace.verdict;
+        decision.detail = trace.detail;
+        if let Some(traces) = &mut self.traces {
+            traces.push(trace);
         }
         decision
     }
 
-    fn settle(&mut self, number: usize, rehearsal: &Rehearsal, decision: &mut Decision) {
-        let verdict = &rehearsal.memory().verdict;
-        decision.verdict = verdict.name().into();
-        decision.detail = verdict.detail().map(Into::into);
-        self.tally.lookups += usize::from(rehearsal.memory().searched);
+    /// What is left of the rows: their traces, if they were wanted.
+    pub fn into_traces(self) -> Vec<Trace> {
+        self.traces.unwrap_or_default()
+    }
+
+    fn settle(&mut self, rehearsal: &Rehearsal, decision: &mut Decision, trace: &mut Trace) {
+        let memory = rehearsal.memory();
+        let verdict = &memory.verdict;
+        (trace.verdict, trace.detail) = (verdict.name(), verdict.detail());
+        (trace.searched, trace.ttl_class) = (memory.searched, Some(memory.class));
+        self.tally.lookups += usize::from(memory.searched);
         if let CacheVerdict::Hit { evidence, .. } | CacheVerdict::Miss { evidence, .. } = verdict
             && let Some(evidence) = evidence
         {
@@ -123,42 +119,52 @@ impl<'a> Run<'a> {
             decision.score = Some(evidence.score);
             decision.line = Some(evidence.line);
             decision.entry = Some(evidence.entry.clone());
+            trace.seen = Some(Seen::of(evidence));
         }
-        match rehearsal.memory().hit() {
+        if let Some(hit) = memory.hit() {
+            decision.entry = Some(hit.entry.id.clone());
+        }
+        trace.maker = decision.entry.as_ref().and_then(|entry| self.made_by.get(entry)).copied();
+        decision.entry_id = trace.maker.map(|maker| self.row_id(maker));
+        if memory.hit().is_some() || self.traces.is_some() {
+            trace.truth = self.truth(trace);
+        }
+        match memory.hit() {
             Some(hit) => {
                 decision.level = Some(hit.level.name());
-                decision.entry = Some(hit.entry.id.clone());
                 decision.tier = hit.entry.tier.as_ref().map(ToString::to_string);
                 decision.target = Some(hit.entry.target.to_string());
-                self.hit(number, hit.level, hit.entry.usage, decision);
+                decision.wrong = trace.truth.map(|truth| truth.wrong);
+                (trace.level, trace.tier) = (Some(hit.level), hit.entry.tier.clone());
+                self.hit(rehearsal, hit.level, &hit.entry.model, trace);
             }
-            None => self.miss(number, rehearsal, decision),
+            None => self.miss(rehearsal, decision, trace),
         }
-        let maker = decision.entry.as_ref().and_then(|entry| self.made_by.get(entry));
-        decision.entry_id = maker.map(|maker| self.row_id(*maker));
     }
 
-    fn hit(&mut self, number: usize, level: Level, usage: Usage, decision: &mut Decision) {
-        let maker = decision.entry.as_ref().and_then(|entry| self.made_by.get(entry)).copied();
-        let wrong = maker.and_then(|maker| wrong(&self.rows[number], &self.rows[maker]));
-        decision.wrong = wrong;
-        self.tally.hit(level, wrong);
-        let baseline = self.baseline();
-        let (usage, estimated) = match self.usage(number, baseline.as_deref()) {
-            (_, true) => (usage, true),
-            known => known,
+    /// Whether the answer of the entry that came nearest is the right one.
+    fn truth(&self, trace: &Trace) -> Option<Truth> {
+        truth::of(&self.rows[trace.row], &self.rows[trace.maker?])
+    }
+
+    fn hit(&mut self, rehearsal: &Rehearsal, level: Level, model: &str, trace: &mut Trace) {
+        let row = &self.rows[trace.row];
+        self.tally.hit(level, trace.truth, trace.ttl_class);
+        let baseline = self.settings.routing.baseline.as_deref();
+        let usage = usage(row, rehearsal.request(), baseline);
+        self.tally.estimated += usize::from(usage.estimated);
+        (trace.cost, trace.baseline) = (Some(Default::default()), cost(baseline, &usage));
+        self.tally.money(trace.cost, trace.baseline);
+        let served = match trace.truth {
+            Some(Truth { wrong: true, .. }) => Some(0.0),
+            _ => trace.maker.and_then(|maker| {
+                outcome(&self.rows[maker], self.settings.model(model)?.as_ref())?.quality
+            }),
         };
-        self.tally.estimated += usize::from(estimated);
-        self.tally.money(Some(Money::ZERO), cost(baseline.as_deref(), &usage));
-        let served = maker.and_then(|maker| {
-            let target = decision.target.as_deref()?;
-            outcome(&self.rows[maker], &self.names(target))?.quality
-        });
-        let served = if wrong == Some(true) { Some(0.0) } else { served };
-        self.tally.quality(served, self.baseline_quality(number));
+        self.tally.quality(served, self.baseline_quality(row));
     }
 
-    fn miss(&mut self, number: usize, rehearsal: &Rehearsal, decision: &mut Decision) {
+    fn miss(&mut self, rehearsal: &Rehearsal, decision: &mut Decision, trace: &mut Trace) {
         let planned = match rehearsal.decision() {
             Ok(route) => match route.targets.first() {
                 Some(planned) => planned.clone(),
@@ -166,27 +172,59 @@ impl<'a> Run<'a> {
             },
             Err(error) => {
                 self.tally.refused += 1;
-                decision.detail = Some(error.outcome().into());
+                trace.detail = Some(error.outcome());
                 return;
             }
         };
+        let row = &self.rows[trace.row];
+        let request = rehearsal.request();
         decision.tier = planned.tier.as_ref().map(ToString::to_string);
         decision.target = Some(planned.model.label());
-        *self.tally.tiers.entry(tier_name(&planned)).or_default() += 1;
-        let (usage, estimated) = self.usage(number, Some(&planned.model));
-        let baseline = self.baseline();
-        let (baseline_usage, _) = self.usage(number, baseline.as_deref());
-        self.tally.estimated += usize::from(estimated);
-        let price = cost(Some(&planned.model), &usage);
-        self.tally.money(price, cost(baseline.as_deref(), &baseline_usage));
-        let served = outcome(&self.rows[number], &names_of(&planned.model));
-        self.tally.quality(served.and_then(|o| o.quality), self.baseline_quality(number));
-        let entry = format!("row-{}", number + 1);
-        let body = completion(&self.rows[number], number, &planned.model, &usage);
-        let made = Made { planned: &planned, body, usage, cost: price, took: Duration::ZERO };
+        trace.tier = planned.tier.clone();
+        let tier = planned.tier.as_deref().unwrap_or("none");
+        *self.tally.tiers.entry(tier.to_owned()).or_default() += 1;
+        let baseline = self.settings.routing.baseline.as_deref();
+        let answered = usage(row, request, Some(&planned.model));
+        self.tally.estimated += usize::from(answered.estimated);
+        trace.cost = cost(Some(&planned.model), &answered);
+        trace.baseline = cost(baseline, &usage(row, request, baseline));
+        self.tally.money(trace.cost, trace.baseline);
+        let served = outcome(row, &planned.model).and_then(|outcome| outcome.quality);
+        self.tally.quality(served, self.baseline_quality(row));
+        let entry = format!("row-{}", trace.row + 1);
+        let body = completion(row, trace.row, &planned.model, &answered);
+        let took = Duration::ZERO;
+        let made = Made { planned: &planned, body, usage: answered, cost: trace.cost, took };
         if rehearsal.remember(self.gateway, &entry, made) {
-            self.made_by.insert(entry, number);
+            self.made_by.insert(entry, trace.row);
         }
+    }
+
+    /// Who sent the row: with the rights of its key, else of the first key of its tenant, as live.
+    /// A tenant or key that the configuration does not have keeps a scope of its own.
+    fn caller(&mut self, row: &Row) -> Arc<Caller> {
+        let names = (row.tenant.clone(), row.key.clone());
+        if let Some(known) = self.callers.get(&names) {
+            return known.clone();
+        }
+        let tenant = row.tenant.as_deref().unwrap_or(ANONYMOUS);
+        let keys = &self.settings.keys;
+        let own = row
+            .key
+            .as_deref()
+            .and_then(|name| keys.iter().find(|key| &*key.name == name && &*key.tenant == tenant));
+        let like = own.or_else(|| keys.iter().find(|key| &*key.tenant == tenant));
+        let key = row.key.as_deref().map(Into::into);
+        let caller = Arc::new(Caller {
+            tenant: tenant.into(),
+            key: key.or_else(|| like.map(|key| key.name.clone())),
+            ..like.map_or_else(Caller::anonymous, |key| Caller {
+                rights: key.rights.clone(),
+                ..Caller::anonymous()
+            })
+        });
+        self.callers.insert(names, caller.clone());
+        caller
     }
 
     /// Recorded time as both clocks: the monotonic one moves as the recorded one did.
@@ -201,72 +239,9 @@ impl<'a> Run<'a> {
         id.map_or_else(|| (number + 1).to_string(), ToString::to_string)
     }
 
-    fn baseline(&self) -> Option<Arc<Model>> {
-        self.gateway.settings().routing.baseline.clone()
+    fn baseline_quality(&self, row: &Row) -> Option<f64> {
+        outcome(row, self.settings.routing.baseline.as_deref()?)?.quality
     }
-
-    fn baseline_quality(&self, number: usize) -> Option<f64> {
-        outcome(&self.rows[number], &names_of(&*self.baseline()?))?.quality
-    }
-
-    /// Names under which a target's outcome may stand in a row.
-    fn names(&self, target: &str) -> Vec<String> {
-        let settings = self.gateway.settings();
-        let model = settings.models.iter().find(|model| model.label() == target);
-        model.map_or_else(|| vec![target.to_owned()], |model| names_of(model))
-    }
-
-    /// Tokens of the row's answer by this model, and whether they are an estimate.
-    fn usage(&self, number: usize, model: Option<&Model>) -> (Usage, bool) {
-        let row = &self.rows[number];
-        if let Some(found) = model.and_then(|model| outcome(row, &names_of(model)))
-            && let (Some(prompt_tokens), Some(completion_tokens)) =
-                (found.input_tokens, found.output_tokens)
-        {
-            return (Usage { prompt_tokens, completion_tokens, ..Usage::default() }, false);
-        }
-        let recorded = row
-            .response()
-            .and_then(|response| crate::dialect::openai::read_usage(&response["usage"]));
-        match recorded {
-            Some(usage) => (usage, false),
-            None => {
-                let prompt_tokens = ChatRequest::decode(row.body().into())
-                    .map_or(0, |request| request.facts.prompt_tokens);
-                let completion_tokens = ESTIMATED_OUTPUT;
-                let usage = Usage { prompt_tokens, completion_tokens, ..Usage::default() };
-                (Usage { estimated: true, ..usage }, true)
-            }
-        }
-    }
-}
-
-/// Labels are the truth; without them the answers are compared, and the judge may abstain.
-fn wrong(asked: &Row, served: &Row) -> Option<bool> {
-    if let (Some(asked), Some(served)) = (asked.label(), served.label()) {
-        return Some(asked != served);
-    }
-    match judge::compare(asked.answer_text()?, served.answer_text()?) {
-        judge::Verdict::Same => Some(false),
-        judge::Verdict::Different => Some(true),
-        judge::Verdict::CannotTell => None,
-    }
-}
-
-fn outcome(row: &Row, names: &[String]) -> Option<Outcome> {
-    names.iter().find_map(|name| row.outcomes.get(name)).copied()
-}
-
-fn names_of(model: &Model) -> Vec<String> {
-    vec![model.name.to_string(), model.id.to_string(), model.label()]
-}
-
-fn cost(model: Option<&Model>, usage: &Usage) -> Option<Money> {
-    Some(model?.price?.cost(usage))
-}
-
-fn tier_name(planned: &Planned) -> String {
-    planned.tier.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string)
 }
 
 /// The row's own answer as a completion. A row without an answer is represented by its label, or
@@ -308,7 +283,7 @@ fn blank(id: String) -> Decision {
     Decision {
         id,
         level: None,
-        verdict: String::new(),
+        verdict: "",
         detail: None,
         entry: None,
         entry_id: None,

@@ -218,6 +218,26 @@ fn replay_changes_settings_for_the_run_only() {
 }
 
 #[test]
+fn replay_keeps_the_keys_apart_that_the_configuration_does() {
+    let home = Home::configured();
+    let row = |key: &str, label: &str| {
+        json!({"prompt": "Hi", "answer": label, "answer_id": label, "key": key}).to_string()
+    };
+    let rows = [row("web", "a"), row("web", "a"), row("app", "b"), row("app", "b")];
+    home.write("in.jsonl", &rows.join("\n"));
+    let run = |more: &[&str]| {
+        let args = [&["replay", "--input", "in.jsonl", "--json"], more].concat();
+        home.run(&args).exits(0).json()
+    };
+    let shared = run(&[]);
+    assert_eq!((&shared["hits"]["exact"], &shared["wrong_exact_hits"]), (&json!(3), &json!(2)));
+    let apart = run(&["--set", "cache.scope=key"]);
+    assert_eq!((&apart["hits"]["exact"], &apart["wrong_exact_hits"]), (&json!(2), &json!(0)));
+    let class = json!({"default": {"hits": 2, "judged": 2, "wrong": 0}});
+    assert_eq!(apart["ttl_classes"], class);
+}
+
+#[test]
 fn model_list_says_what_is_missing() {
     let home = Home::new();
     let shown = home.run(&["model", "list"]).exits(0).out;

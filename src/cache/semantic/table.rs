@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use super::super::verify::Profile;
 use super::super::{CacheKey, Entry, Scope};
 use crate::embed::Vector;
-use crate::index::{Limits, ScopeIndex, hnsw};
+use crate::index::{Foresight, Limits, ScopeIndex, hnsw};
 use crate::now::Now;
 
 /// What the index and this table add to an entry, at most: a row or a place in a graph, and the
@@ -29,6 +29,8 @@ const SCOPE_BYTES: usize = size_of::<ScopeIndex>() + 160;
 pub(super) struct Table {
     max_entries: usize,
     max_bytes: u64,
+    /// Of a replay.
+    pub(super) foresight: Option<Arc<Foresight>>,
     state: RwLock<State>,
     writer: Mutex<()>,
 }
@@ -85,7 +87,20 @@ pub struct TableStats {
 
 impl Table {
     pub(super) fn new(max_entries: usize, max_bytes: u64) -> Self {
-        Self { max_entries, max_bytes, state: RwLock::default(), writer: Mutex::default() }
+        Self {
+            max_entries,
+            max_bytes,
+            foresight: None,
+            state: RwLock::default(),
+            writer: Mutex::default(),
+        }
+    }
+
+    fn index(&self) -> ScopeIndex {
+        match &self.foresight {
+            Some(foresight) => ScopeIndex::with_foresight(Arc::clone(foresight)),
+            None => ScopeIndex::new(Limits::default()),
+        }
     }
 
     pub(super) fn writer(&self) -> Writer<'_> {
@@ -115,10 +130,7 @@ impl Table {
             let id = state.next;
             state.next += 1;
             let index = Arc::clone(
-                state
-                    .scopes
-                    .entry(entry.scope)
-                    .or_insert_with(|| Arc::new(ScopeIndex::new(Limits::default()))),
+                state.scopes.entry(entry.scope).or_insert_with(|| Arc::new(self.index())),
             );
             state.keys.insert(entry.key, id);
             state.order.push_back(id);
