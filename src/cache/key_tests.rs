@@ -16,39 +16,13 @@ use std::time::Duration;
 
 pub(super) use super::*;
 use crate::access::Rights;
-use crate::config::settings::{ExactCache, Mode, Provider, Route, SemanticCache, Timeouts, Ttl};
+use crate::config::settings::{Provider, Route, Timeouts};
 use crate::dialect::openai::request::Facts;
 use crate::policy::ForcedBy;
 
 /// The documented defaults.
 pub(crate) fn cache_settings() -> Cache {
-    Cache {
-        enabled: true,
-        judge: None,
-        mode: Mode::Enforce,
-        scope: CacheScope::Tenant,
-        scope_fields: Vec::new(),
-        ignored_fields: Vec::new(),
-        max_temperature: 1.0,
-        max_entry: 256_000,
-        tool_calls: false,
-        expose_evidence: false,
-        exact: ExactCache { enabled: true, max_bytes: 256_000_000 },
-        semantic: SemanticCache {
-            enabled: true,
-            max_entries: 100_000,
-            max_bytes: 1_000_000_000,
-            candidates: 24,
-            min_similarity: 0.5,
-        },
-        ttl: Ttl {
-            default: Duration::from_secs(86_400),
-            volatile: Duration::ZERO,
-            timeless: Duration::from_secs(30 * 86_400),
-        },
-        feedback_window: Duration::from_hours(24),
-        rules: Vec::new(),
-    }
+    Cache::default()
 }
 
 fn caller(tenant: &str, key: Option<&str>) -> Caller {

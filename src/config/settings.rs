@@ -89,6 +89,39 @@ pub struct Cache {
     pub rules: Vec<CacheRule>,
 }
 
+/// What is in force where the file says nothing.
+impl Default for Cache {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            judge: None,
+            mode: Mode::Enforce,
+            scope: CacheScope::Tenant,
+            scope_fields: Vec::new(),
+            ignored_fields: Vec::new(),
+            max_temperature: 1.0,
+            max_entry: 256_000,
+            tool_calls: false,
+            expose_evidence: false,
+            exact: ExactCache { enabled: true, max_bytes: 256_000_000 },
+            semantic: SemanticCache {
+                enabled: true,
+                max_entries: 100_000,
+                max_bytes: 1_000_000_000,
+                candidates: 24,
+                min_similarity: 0.5,
+            },
+            ttl: Ttl {
+                default: Duration::from_hours(24),
+                volatile: Duration::ZERO,
+                timeless: Duration::from_hours(30 * 24),
+            },
+            feedback_window: Duration::from_hours(24),
+            rules: Vec::new(),
+        }
+    }
+}
+
 /// `enforce` acts; `observe` looks, decides and records, and leaves the request as it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {

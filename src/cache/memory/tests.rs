@@ -9,33 +9,15 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cache::{CacheKey, Scope, TtlClass};
-use crate::config::settings::{CacheScope, ExactCache, Mode, SemanticCache, Ttl};
+use crate::config::settings::{ExactCache, SemanticCache};
 use crate::dialect::Usage;
 
 fn settings() -> settings::Cache {
-    let day = Duration::from_hours(24);
+    let defaults = settings::Cache::default();
     settings::Cache {
-        enabled: true,
-        judge: None,
-        mode: Mode::Enforce,
-        scope: CacheScope::Tenant,
-        scope_fields: Vec::new(),
-        ignored_fields: Vec::new(),
-        max_temperature: 1.0,
-        max_entry: 256_000,
-        tool_calls: false,
-        expose_evidence: false,
-        feedback_window: day,
-        exact: ExactCache { enabled: true, max_bytes: 10_000_000 },
-        semantic: SemanticCache {
-            enabled: true,
-            max_entries: 1000,
-            max_bytes: 10_000_000,
-            candidates: 24,
-            min_similarity: 0.5,
-        },
-        ttl: Ttl { default: day, volatile: Duration::ZERO, timeless: day * 30 },
-        rules: Vec::new(),
+        exact: ExactCache { max_bytes: 10_000_000, ..defaults.exact },
+        semantic: SemanticCache { max_entries: 1000, max_bytes: 10_000_000, ..defaults.semantic },
+        ..defaults
     }
 }
 

@@ -1,7 +1,6 @@
 //! `cache`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Check;
 use super::server::bytes;
@@ -67,11 +66,11 @@ pub(super) fn is_on(key: &Option<At<bool>>, default: bool) -> bool {
 }
 
 pub(super) fn cache(raw: &RawCache, upstreams: &Upstreams, check: &mut Check<'_>) -> Cache {
-    const HOUR: u64 = 3600;
     let span = |key: &Option<At<Span>>, default| key.as_ref().map_or(default, |key| key.value.0);
+    let unsaid = Cache::default();
     fields(raw, check);
     Cache {
-        enabled: is_on(&raw.enabled, true),
+        enabled: is_on(&raw.enabled, unsaid.enabled),
         judge: raw.judge.as_ref().and_then(|named| judge(named, upstreams, check)),
         mode: mode(&raw.mode),
         scope: match raw.scope.as_ref().map(|scope| scope.value) {
@@ -80,27 +79,27 @@ pub(super) fn cache(raw: &RawCache, upstreams: &Upstreams, check: &mut Check<'_>
         },
         scope_fields: check.texts(raw.scope_fields.as_deref(), "field"),
         ignored_fields: check.texts(raw.ignored_fields.as_deref(), "field"),
-        max_temperature: check.within(&raw.max_temperature, 1.0, 0.0..=2.0),
-        max_entry: bytes(&raw.max_entry, 256_000, check),
-        tool_calls: is_on(&raw.tool_calls, false),
-        expose_evidence: is_on(&raw.expose_evidence, false),
-        feedback_window: span(&raw.feedback_window, Duration::from_secs(24 * HOUR)),
+        max_temperature: check.within(&raw.max_temperature, unsaid.max_temperature, 0.0..=2.0),
+        max_entry: bytes(&raw.max_entry, unsaid.max_entry, check),
+        tool_calls: is_on(&raw.tool_calls, unsaid.tool_calls),
+        expose_evidence: is_on(&raw.expose_evidence, unsaid.expose_evidence),
         exact: ExactCache {
-            enabled: is_on(&raw.exact.enabled, true),
-            max_bytes: bytes(&raw.exact.max_bytes, 256_000_000, check),
+            enabled: is_on(&raw.exact.enabled, unsaid.exact.enabled),
+            max_bytes: bytes(&raw.exact.max_bytes, unsaid.exact.max_bytes, check),
         },
         semantic: SemanticCache {
-            enabled: is_on(&raw.semantic.enabled, true),
+            enabled: is_on(&raw.semantic.enabled, unsaid.semantic.enabled),
             max_entries: check.within(&raw.semantic.max_entries, 100_000, 1..=100_000_000) as usize,
-            max_bytes: bytes(&raw.semantic.max_bytes, 1_000_000_000, check),
+            max_bytes: bytes(&raw.semantic.max_bytes, unsaid.semantic.max_bytes, check),
             candidates: check.within(&raw.semantic.candidates, 24, 1..=1000) as usize,
             min_similarity: check.within(&raw.semantic.min_similarity, 0.5, -1.0..=1.0) as f32,
         },
         ttl: Ttl {
-            default: span(&raw.ttl.default, Duration::from_secs(24 * HOUR)),
-            volatile: span(&raw.ttl.volatile, Duration::ZERO),
-            timeless: span(&raw.ttl.timeless, Duration::from_secs(30 * 24 * HOUR)),
+            default: span(&raw.ttl.default, unsaid.ttl.default),
+            volatile: span(&raw.ttl.volatile, unsaid.ttl.volatile),
+            timeless: span(&raw.ttl.timeless, unsaid.ttl.timeless),
         },
+        feedback_window: span(&raw.feedback_window, unsaid.feedback_window),
         rules: raw.rules.iter().flatten().filter_map(|rule| cache_rule(rule, check)).collect(),
     }
 }

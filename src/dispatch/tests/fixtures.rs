@@ -99,29 +99,7 @@ pub fn settings(models: &[Arc<Model>]) -> Settings {
 }
 
 fn cache() -> Cache {
-    Cache {
-        enabled: false,
-        judge: None,
-        mode: Mode::Enforce,
-        scope: CacheScope::Tenant,
-        scope_fields: Vec::new(),
-        ignored_fields: Vec::new(),
-        max_temperature: 1.0,
-        max_entry: 256_000,
-        tool_calls: false,
-        expose_evidence: false,
-        feedback_window: Duration::ZERO,
-        exact: ExactCache { enabled: false, max_bytes: 0 },
-        semantic: SemanticCache {
-            enabled: false,
-            max_entries: 0,
-            max_bytes: 0,
-            candidates: 24,
-            min_similarity: 0.5,
-        },
-        ttl: Ttl { default: Duration::ZERO, volatile: Duration::ZERO, timeless: Duration::ZERO },
-        rules: Vec::new(),
-    }
+    Cache { enabled: false, ..Cache::default() }
 }
 
 pub fn dispatcher(models: &[Arc<Model>]) -> Dispatcher {

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use serde_json::Map;
 
 use crate::config::settings::{
-    Cache, CacheScope, ExactCache, Log, LogFormat, Mode, Model, Origin, Provider, Resilience,
-    Route, Routing, SemanticCache, Server, Settings, Telemetry, Tier, Timeouts, Ttl,
+    Cache, Log, LogFormat, Mode, Model, Origin, Provider, Resilience, Route, Routing, Server,
+    Settings, Telemetry, Tier, Timeouts,
 };
 use crate::dialect::openai::ChatRequest;
 use crate::dialect::openai::request::{Facts, LastMessage};
@@ -114,29 +114,7 @@ pub(super) fn settings(tiers: Vec<Arc<Tier>>) -> Settings {
 }
 
 fn cache() -> Cache {
-    Cache {
-        enabled: false,
-        judge: None,
-        mode: Mode::Enforce,
-        scope: CacheScope::Tenant,
-        scope_fields: Vec::new(),
-        ignored_fields: Vec::new(),
-        max_temperature: 1.0,
-        max_entry: 1,
-        tool_calls: false,
-        expose_evidence: false,
-        feedback_window: Duration::ZERO,
-        exact: ExactCache { enabled: false, max_bytes: 1 },
-        semantic: SemanticCache {
-            enabled: false,
-            max_entries: 1,
-            max_bytes: 1,
-            candidates: 1,
-            min_similarity: 0.5,
-        },
-        ttl: Ttl { default: Duration::ZERO, volatile: Duration::ZERO, timeless: Duration::ZERO },
-        rules: Vec::new(),
-    }
+    Cache { enabled: false, ..Cache::default() }
 }
 
 pub(super) fn policy(choice: Choice) -> Policy {
