@@ -1,10 +1,14 @@
 //! The line: the life of a request, top to bottom, and the only place that knows the order.
 //!
-//! authenticate → decode → guard → resolve → key → exact cache → embed → semantic cache → decide →
-//! reserve → dispatch → reply → record
+//! authenticate → decode → guard → resolve → key → exact cache → embed → semantic cache →
+//! single-flight → decide → reserve → dispatch → reply → record
 
 mod desk;
+mod errand;
 mod explain;
+mod flight;
+mod follow;
+mod listen;
 mod recall;
 mod rehearse;
 mod reply;
@@ -25,7 +29,7 @@ use crate::cache::key::identify;
 use crate::config::Settings;
 use crate::config::settings::Mode;
 use crate::dialect::openai::ChatRequest;
-use crate::dispatch::{AnswerBody, Dispatcher, Order};
+use crate::dispatch::{Dispatcher, Order};
 use crate::embed::{Embedder, Embedding};
 use crate::error::GatewayError;
 use crate::guard::{self, GuardVerdict};
@@ -41,9 +45,12 @@ pub use rehearse::Rehearsal;
 pub use reply::Reply;
 pub use settle::Made;
 
+use errand::Errand;
+use flight::{Aboard, Flights};
+use follow::Boarding;
 use recall::Recall;
 use reply::Answered;
-use settle::Settlement;
+use settle::Claim;
 
 /// Where a plan names no model's own limit.
 const DEFAULT_TOTAL: Duration = Duration::from_secs(600);
@@ -59,6 +66,8 @@ pub struct Gateway {
     dispatcher: Arc<Dispatcher>,
     jobs: Jobs,
     cache: Arc<Cache>,
+    /// Upstream calls that equal requests may share.
+    flights: Arc<Flights>,
     /// `None` is `embedder: off`.
     embedder: Option<Embedder>,
     /// Trained heads that fit the embedder; `None` without one.
@@ -130,6 +139,7 @@ impl Gateway {
             dispatcher,
             jobs,
             cache,
+            flights: Arc::default(),
             embedder,
             heads,
             recorder,
@@ -164,43 +174,32 @@ impl Gateway {
         record.policy(&asked.policy);
         let identity =
             identify(&asked.request, &asked.caller, &asked.policy, &asked.settings.cache);
-        let memory = self.recall(&asked, identity, record).await;
+        let mut memory = self.recall(&asked, identity, record).await;
         if let Some(hit) = memory.hit() {
             return Ok(Answered::hit(&asked, hit, record));
         }
         if asked.headers.cache.only_if_cached {
             return Err(GatewayError::NotCached);
         }
-        let decision = self.decide(&asked, &memory, record)?;
-        let watch = Stopwatch::start();
-        let order = order(&asked, &decision, record);
-        let answer = tokio::select! {
-            answer = self.dispatcher.dispatch(order) => answer,
-            () = self.shut_down() => Err(GatewayError::Overloaded { retry_after: SHED_WAIT }),
+        let seat = match self.board(&asked, &mut memory, record).await? {
+            Boarding::Ask(seat) => seat,
+            Boarding::Shared(shared) => {
+                return Ok(shared.into_answered(&asked, &memory, permit, record));
+            }
         };
-        record.step("upstream", watch.ms());
-        let answer = answer?;
-        let observing = asked.settings.routing.mode == Mode::Observe;
-        let target = answer.planned.model.label();
-        record.answered_by(answer.planned.tier.as_deref(), &target, observing);
-        let settlement =
-            Settlement::new(self, asked, &memory, (answer.planned, answer.attempt), permit);
-        Ok(match answer.body {
-            AnswerBody::Whole { bytes, completion } => {
-                settlement.whole(answer.headers, bytes, &completion, record)
-            }
-            AnswerBody::Stream(events) => {
-                settlement.stream(answer.headers, *events, self.cut.clone())
-            }
-        })
-    }
-
-    /// Ends when shutdown cuts what still runs: who waits is told so rather than hung up on.
-    async fn shut_down(&self) {
-        if self.cut.clone().wait_for(|cut| *cut).await.is_err() {
-            // Whoever could cut is gone, as in a replay: nothing ever will.
-            std::future::pending().await
-        }
+        let decision = self.decide(&asked, &memory, record)?;
+        let order = order(&asked, &decision, record);
+        let asked_usage = asked.request.include_usage;
+        let aboard = Aboard::new();
+        let errand = Errand {
+            dispatcher: self.dispatcher.clone(),
+            order,
+            claim: Claim::new(self, asked, &memory, permit),
+            record: record.hand_over(),
+            aboard: aboard.clone(),
+            cut: self.cut.clone(),
+        };
+        Ok(Answered::led(seat.depart(errand.into_news(), aboard), asked_usage).await)
     }
 
     /// Sheds at the limit rather than queueing: a caller that must wait is better off elsewhere.

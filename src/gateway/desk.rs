@@ -124,6 +124,7 @@ impl Gateway {
             metrics.cache_entries.with_label_values(&[level.name()]).set(entries);
         }
         metrics.cache_bytes.set(self.cache.bytes() as i64);
+        metrics.cache_followers.set(self.flights.followers() as i64);
         let queued = self.embedder.as_ref().map_or(0, |embedder| embedder.queued());
         metrics.embed_queue.set(queued as i64);
         let free = self.in_flight.available_permits();

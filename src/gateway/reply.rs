@@ -8,39 +8,63 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::cache::Evidence;
+use crate::dialect::Usage;
 use crate::dialect::openai::render;
 use crate::error::GatewayError;
 use crate::http::error;
-use crate::price::Money;
-use crate::record::{Bill, OpenRecord};
+use crate::now::Now;
+use crate::record::OpenRecord;
 
 use super::Asked;
+use super::errand::{Landed, News};
+use super::flight::{Heard, Passenger};
+use super::listen::Telling;
 use super::recall::Hit;
 use super::settle::baseline;
-use super::stream::Pump;
 
 /// A finished response head with its body, which may still be streaming.
 #[derive(Debug)]
 pub struct Reply(pub Response<Body>);
 
-/// An answer before it has a head.
+/// An answer before it has a response.
 #[derive(Debug)]
 pub enum Answered {
-    /// From the cache, in the form the caller asked for.
-    Hit {
+    /// One that was not made for this request, in the form the caller asked for.
+    Retold {
         body: Bytes,
         stream: bool,
-        age: u64,
+        /// Seconds since a stored answer was produced; `None` for one that has just come.
+        age: Option<u64>,
         evidence: Option<Evidence>,
     },
     Whole {
-        headers: Vec<(HeaderName, HeaderValue)>,
+        head: HeaderMap,
         body: Bytes,
     },
     Stream {
-        headers: Vec<(HeaderName, HeaderValue)>,
-        pump: Box<Pump>,
+        head: HeaderMap,
+        telling: Box<Telling>,
     },
+    /// The errand was in vain, and has closed the record.
+    Failed {
+        head: HeaderMap,
+        error: GatewayError,
+    },
+}
+
+/// What an answer is given that was made for another request.
+#[derive(Debug)]
+pub struct FreshId {
+    pub id: String,
+    /// Unix seconds.
+    pub created: u64,
+}
+
+impl FreshId {
+    pub fn new(now: Now) -> Self {
+        let created = u64::try_from(now.wall.as_second()).unwrap_or(0);
+        Self { id: render::fresh_id(Uuid::now_v7()), created }
+    }
 }
 
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
@@ -52,71 +76,120 @@ impl Answered {
         let entry = hit.entry;
         entry.hits.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         record.answered_by(entry.tier.as_deref(), &entry.target, false);
-        record.usage(entry.usage);
-        let price = baseline(asked).and_then(|model| model.price);
-        let bill = Bill {
-            cost: Some(Money::ZERO),
-            baseline: price.map(|price| price.cost(&entry.usage)),
-            own: Some(Money::ZERO),
-        };
-        record.bill(&bill);
-        record.response(&entry.answer);
-        record.outcome("ok");
-        let id = render::fresh_id(Uuid::now_v7());
-        let created = u64::try_from(asked.now.wall.as_second()).unwrap_or(0);
-        let stream = asked.request.stream;
-        let body = if stream {
-            let events = render::stream(&entry.answer, &id, created, asked.request.include_usage);
-            [&events, &closing_comment(record), render::DONE].concat().into()
-        } else {
-            render::whole(&entry.answer, &id, created)
-        };
+        let (body, stream) = retell(asked, &entry.answer, entry.usage, record);
         let exposed = asked.settings.cache.expose_evidence;
         let evidence = exposed.then(|| hit.evidence.cloned()).flatten();
-        Self::Hit { body, stream, age: entry.age_seconds(asked.now), evidence }
+        Self::Retold { body, stream, age: Some(entry.age_seconds(asked.now)), evidence }
     }
 
-    /// Writes the head. A stream takes the record with it; all else closes it here.
-    pub fn into_reply(self, record: OpenRecord) -> Reply {
-        match self {
-            Self::Hit { body, stream, age, evidence } => {
-                let mut headers = head(&record, !stream);
-                headers.insert(CONTENT_TYPE, if stream { EVENT_STREAM } else { JSON });
-                headers.insert(AGE, age.into());
-                if let Some(evidence) = evidence {
-                    insert(&mut headers, "x-semgate-cache", &exposed(&evidence));
-                }
-                if stream {
-                    unbuffered(&mut headers);
-                }
-                respond(headers, Body::from(body))
+    /// The answer to an equal request that has just come.
+    pub(super) fn landed(asked: &Asked, landed: &Landed, record: &mut OpenRecord) -> Self {
+        record.answered_by(landed.origin.tier.as_deref(), &landed.origin.target, false);
+        let answer = landed.body.as_ref().expect("invariant: what is shared is complete");
+        let (body, stream) = retell(asked, answer, landed.usage, record);
+        Self::Retold { body, stream, age: None, evidence: None }
+    }
+
+    /// What the errand tells its own caller first.
+    pub(super) async fn led(mut leader: Passenger, asked_usage: bool) -> Self {
+        match leader.next().await {
+            Heard::Item(News::Whole(landed)) => {
+                let body = landed.body.clone().unwrap_or_default();
+                Self::Whole { head: landed.origin.head.clone(), body }
             }
-            Self::Whole { headers: upstream, body } => {
-                let mut headers = head(&record, true);
-                headers.extend(upstream);
-                respond(headers, Body::from(body))
+            Heard::Item(News::Live(origin)) => {
+                let telling = Box::new(Telling::new(leader, asked_usage, None));
+                Self::Stream { head: origin.head.clone(), telling }
             }
-            Self::Stream { headers: upstream, pump } => {
-                let mut headers = head(&record, false);
-                headers.extend(upstream);
-                unbuffered(&mut headers);
-                respond(headers, pump.into_body(record))
+            Heard::Item(News::Failed(failed)) => {
+                let (error, head) = (*failed).clone();
+                Self::Failed { head, error }
+            }
+            _ => {
+                let error = GatewayError::Internal { log: "an errand broke down".into() };
+                Self::Failed { head: HeaderMap::new(), error }
             }
         }
     }
+
+    /// Puts head and body together. The record closes here, unless an errand or a stream has it.
+    pub fn into_reply(self, record: OpenRecord) -> Reply {
+        match self {
+            Self::Retold { body, stream, age, evidence } => {
+                let mut headers = if stream { stream_head(&record) } else { head(&record, true) };
+                if !stream {
+                    headers.insert(CONTENT_TYPE, JSON);
+                }
+                if let Some(age) = age {
+                    headers.insert(AGE, age.into());
+                }
+                if let Some(evidence) = evidence {
+                    insert(&mut headers, "x-semgate-cache", &exposed(&evidence));
+                }
+                respond(headers, Body::from(body))
+            }
+            Self::Whole { head, body } => respond(head, Body::from(body)),
+            Self::Stream { head, telling } => respond(head, telling.into_body()),
+            Self::Failed { head, error } => failure(&error, head),
+        }
+    }
+}
+
+/// Another request's answer, told to this one's caller: it costs nothing. Says whether as a stream.
+fn retell(asked: &Asked, answer: &Bytes, usage: Usage, record: &mut OpenRecord) -> (Bytes, bool) {
+    record.shared(usage, baseline(asked).and_then(|model| model.price));
+    record.response(answer);
+    record.outcome("ok");
+    let FreshId { id, created } = FreshId::new(asked.now);
+    if !asked.request.stream {
+        return (render::whole(answer, &id, created), false);
+    }
+    let events = render::stream(answer, &id, created, asked.request.include_usage);
+    ([&events, &closing_comment(record), render::DONE].concat().into(), true)
 }
 
 impl Reply {
     /// The response of a request that failed, with whatever is known by then in its head.
     pub fn failed(error: &GatewayError, mut record: OpenRecord) -> Self {
         record.fail(error);
-        if let GatewayError::Internal { log } = error {
-            tracing::error!(request = record.id(), error = %log, "a request failed inside");
-        }
-        let mut response = error::response(error);
-        response.headers_mut().extend(head(&record, false));
-        Self(response)
+        failure(error, error_head(error, &record))
     }
+}
+
+/// The head of a failure, before its record closes.
+pub fn error_head(error: &GatewayError, record: &OpenRecord) -> HeaderMap {
+    if let GatewayError::Internal { log } = error {
+        tracing::error!(request = record.id(), error = %log, "a request failed inside");
+    }
+    head(record, false)
+}
+
+/// The head of an upstream's answer. `money` as in [`head`].
+pub fn answered_head(
+    record: &OpenRecord,
+    stream: bool,
+    upstream: Vec<(HeaderName, HeaderValue)>,
+) -> HeaderMap {
+    let mut headers = head(record, !stream);
+    headers.extend(upstream);
+    if stream {
+        unbuffered(&mut headers);
+    }
+    headers
+}
+
+/// The head of a stream that we write ourselves.
+pub fn stream_head(record: &OpenRecord) -> HeaderMap {
+    let mut headers = head(record, false);
+    headers.insert(CONTENT_TYPE, EVENT_STREAM);
+    unbuffered(&mut headers);
+    headers
+}
+
+fn failure(error: &GatewayError, head: HeaderMap) -> Reply {
+    let mut response = error::response(error);
+    response.headers_mut().extend(head);
+    Reply(response)
 }
 
 /// The comment before `[DONE]` that says what a stream cost, since its head left before.

@@ -4,9 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{HeaderName, HeaderValue};
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::cache::admission::{self, Candidate, Refusal};
 use crate::cache::verify::group;
@@ -15,7 +14,7 @@ use crate::config::settings::Model;
 use crate::dialect::Usage;
 use crate::dialect::openai::answer::Completion;
 use crate::dialect::openai::estimate_usage;
-use crate::dispatch::{AnswerStream, AttemptLog};
+use crate::dispatch::AttemptLog;
 use crate::embed::Vector;
 use crate::now::Now;
 use crate::policy::{Choice, ForcedBy};
@@ -24,13 +23,22 @@ use crate::record::decision::Attempt;
 use crate::record::{Bill, OpenRecord};
 use crate::route::Planned;
 
+use super::errand::{Landed, Origin};
 use super::recall::Recall;
-use super::reply::Answered;
-use super::stream::Pump;
 use super::{Asked, Gateway};
 
 /// Bytes of a streamed answer that a record with content keeps at most.
 const MAX_RECORDED_ANSWER: usize = 8 << 20;
+
+/// What a request brings along when it asks upstream.
+#[derive(Debug)]
+pub struct Claim {
+    pub(super) asked: Asked,
+    cache: Arc<Cache>,
+    /// `None`: this answer is not to be stored.
+    admission: Option<Admission>,
+    permit: OwnedSemaphorePermit,
+}
 
 /// The open business of one answered request.
 #[derive(Debug)]
@@ -44,7 +52,7 @@ pub struct Settlement {
     baseline: Option<Arc<Model>>,
     /// `None`: this answer is not to be stored.
     admission: Option<Admission>,
-    /// Held until the answer has gone out.
+    /// Held until the answer has come.
     _permit: OwnedSemaphorePermit,
 }
 
@@ -55,25 +63,32 @@ pub struct Admission {
     vector: Option<Vector>,
 }
 
-impl Settlement {
+impl Claim {
     pub fn new(
         gateway: &Gateway,
         asked: Asked,
         memory: &Recall,
-        (planned, attempt): (Planned, usize),
         permit: OwnedSemaphorePermit,
     ) -> Self {
-        Self {
-            cache: gateway.cache.clone(),
-            planned,
-            attempt,
-            baseline: baseline(&asked),
-            admission: Admission::of(&asked, memory),
-            asked,
-            _permit: permit,
-        }
+        let admission = Admission::of(&asked, memory);
+        Self { cache: gateway.cache.clone(), admission, asked, permit }
     }
 
+    /// `planned` answers, in the attempt at this place of the record's log.
+    pub fn settle(self, planned: Planned, attempt: usize) -> Settlement {
+        Settlement {
+            cache: self.cache,
+            planned,
+            attempt,
+            baseline: baseline(&self.asked),
+            admission: self.admission,
+            asked: self.asked,
+            _permit: self.permit,
+        }
+    }
+}
+
+impl Settlement {
     /// Bytes of events worth keeping for the whole answer.
     pub fn answer_limit(&self) -> usize {
         if self.asked.settings.telemetry.content {
@@ -88,33 +103,22 @@ impl Settlement {
         self.admission.is_some() || self.asked.settings.telemetry.content
     }
 
-    /// A whole answer: settled at once, its bytes untouched.
+    /// A whole answer: settled at once, its bytes untouched. The outcome is left to the errand.
     pub fn whole(
-        self,
-        headers: Vec<(HeaderName, HeaderValue)>,
+        &self,
+        origin: Origin,
         bytes: Bytes,
         completion: &Completion,
         record: &mut OpenRecord,
-    ) -> Answered {
+    ) -> Landed {
         let usage = completion
             .usage
             .unwrap_or_else(|| estimate_usage(&self.asked.request, completion.output_chars));
         let bill = self.bill(&usage, record);
-        let stored = self.store(completion, &bytes, &usage, bill.cost, record).is_ok();
-        record.stored(stored);
+        let shareable = self.store(completion, &bytes, &usage, bill.cost, record).is_ok();
+        record.stored(shareable);
         record.response(&bytes);
-        record.outcome("ok");
-        Answered::Whole { headers, body: bytes }
-    }
-
-    /// A stream: settled when it ends.
-    pub fn stream(
-        self,
-        headers: Vec<(HeaderName, HeaderValue)>,
-        events: AnswerStream,
-        cut: watch::Receiver<bool>,
-    ) -> Answered {
-        Answered::Stream { headers, pump: Box::new(Pump::new(self, events, cut)) }
+        Landed { origin, body: Some(bytes), usage, shareable, closing: Bytes::new() }
     }
 
     /// Books usage and cost into the record.

@@ -161,6 +161,8 @@ pub struct CacheNote {
     pub ttl_class: Option<&'static str>,
     /// Whether this request's answer was stored.
     pub stored: bool,
+    /// Whether it shared the call, be it in vain, of an equal request that was on its way.
+    pub collapsed: bool,
 }
 
 #[derive(Debug, Clone, Default, Serialize)]

@@ -21,6 +21,7 @@ pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     lookups: IntCounterVec,
+    collapsed: IntCounterVec,
     decisions: IntCounterVec,
     attempts: IntCounterVec,
     upstream_seconds: HistogramVec,
@@ -36,6 +37,7 @@ pub struct Metrics {
     pub unknown_events: IntCounter,
     pub cache_entries: IntGaugeVec,
     pub cache_bytes: IntGauge,
+    pub cache_followers: IntGauge,
     pub embed_queue: IntGauge,
     pub in_flight: IntGauge,
     pub target_healthy: IntGaugeVec,
@@ -58,6 +60,11 @@ impl Metrics {
                 "cache_lookups_total",
                 "Cache verdicts by the level that gave them.",
                 &["level", "verdict"],
+            ),
+            collapsed: make.counters(
+                "cache_collapsed_total",
+                "Requests that shared the upstream call of an equal one.",
+                &["route"],
             ),
             decisions: make.counters(
                 "route_decisions_total",
@@ -111,6 +118,10 @@ impl Metrics {
                 .counter("unknown_stream_events_total", "Upstream events forwarded unread."),
             cache_entries: make.gauges("cache_entries", "Stored entries.", &["level"]),
             cache_bytes: make.int_gauge("cache_bytes", "Bytes held by the cache, both levels."),
+            cache_followers: make.int_gauge(
+                "cache_followers",
+                "Requests that share the upstream call of an equal one at this moment.",
+            ),
             embed_queue: make.int_gauge("embed_queue", "Texts waiting for the embedder."),
             in_flight: make.int_gauge("in_flight", "Requests in flight."),
             target_healthy: make.gauges(
@@ -133,6 +144,9 @@ impl Metrics {
         self.requests.with_label_values(&[&record.route.label, &record.outcome]).inc();
         let level = record.cache.level.unwrap_or("none");
         self.lookups.with_label_values(&[level, &record.cache.verdict]).inc();
+        if record.cache.collapsed {
+            self.collapsed.with_label_values(&[&record.route.label]).inc();
+        }
         if let Some(reason) = record.route.reason {
             let tier = record.route.tier.as_deref().unwrap_or("none");
             self.decisions.with_label_values(&[tier, reason]).inc();

@@ -17,7 +17,7 @@ use crate::error::GatewayError;
 use crate::guard::MAX_MODEL_BYTES;
 use crate::now::{Now, Stopwatch};
 use crate::policy::{Policy, RequestHeaders};
-use crate::price::Money;
+use crate::price::{Money, Price};
 use crate::route::RouteDecision;
 
 use super::Recorder;
@@ -89,6 +89,22 @@ impl OpenRecord {
         let mut record = Self::new(recorder, now, false);
         record.counts = false;
         record
+    }
+
+    /// The record, for whoever goes on with the request. What stays here is closed and counts for
+    /// nothing; it is not to be read or written any more.
+    pub fn hand_over(&mut self) -> Self {
+        Self {
+            record: self.record.take(),
+            recorder: self.recorder.clone(),
+            attempts: self.attempts.clone(),
+            keep_content: self.keep_content,
+            counts: self.counts,
+            told: self.told.take(),
+            answered: self.answered.take(),
+            now: self.now,
+            arrived: self.arrived,
+        }
     }
 
     /// The id that the caller reads as `x-request-id`.
@@ -166,12 +182,18 @@ impl OpenRecord {
         if told.only_if_cached && !served {
             return Some(status::ONLY_IF_CACHED.into());
         }
-        let fate = Fate { stored: self.get().cache.stored, collapsed: false };
+        let note = &self.get().cache;
+        let fate = Fate { stored: note.stored, collapsed: note.collapsed };
         Some(status::render(&told.verdict, fate, self.now))
     }
 
     pub fn stored(&mut self, stored: bool) {
         self.edit().cache.stored = stored;
+    }
+
+    /// The request waits for an equal one, or shares its answer.
+    pub fn collapsed(&mut self, collapsed: bool) {
+        self.edit().cache.collapsed = collapsed;
     }
 
     pub fn decision(&mut self, decision: &RouteDecision) {
@@ -228,6 +250,15 @@ impl OpenRecord {
         record.baseline_usd = bill.baseline;
         record.saved_usd = bill.saved();
         record.own_spend_usd = bill.own;
+    }
+
+    /// Books an answer that was made, and paid for, by another request. `baseline` is the price of
+    /// what savings are counted against.
+    pub fn shared(&mut self, usage: Usage, baseline: Option<Price>) {
+        self.usage(usage);
+        let free = Some(Money::ZERO);
+        let baseline = baseline.map(|price| price.cost(&usage));
+        self.bill(&Bill { cost: free, baseline, own: free });
     }
 
     /// The answer as JSON, or its digest.

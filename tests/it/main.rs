@@ -8,6 +8,7 @@ mod cli;
 mod contract;
 mod errors;
 mod failover;
+mod flight;
 mod home;
 mod passthrough;
 mod routing;

@@ -7,18 +7,21 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::body::Body;
 use semgate::cache::Cache;
 use semgate::config::{self, Env};
 use semgate::embed::{Embedder, files};
-use semgate::gateway::Gateway;
+use semgate::gateway::{Call, Gateway};
+use semgate::http::body::RequestBody;
 use semgate::http::server::Plane;
 use semgate::http::{admin, data};
+use semgate::now::Now;
 use semgate::record::Recorder;
 use semgate::route::Heads;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 pub const ADMIN_TOKEN: &str = "sga-0123456789abcdef0123456789abcdef";
 
@@ -29,6 +32,10 @@ pub enum Act {
     Reply { status: u16, headers: Vec<(&'static str, String)>, body: String },
     /// Events, each written apart; then the end as told.
     Stream { events: Vec<String>, end: End },
+    /// Events, a wait for the gate, further events; then the end as told.
+    Pause { events: Vec<String>, gate: Gate, rest: Vec<String>, end: End },
+    /// Waits for the gate, then does as told.
+    After(Gate, Box<Act>),
     /// Closes the connection without a word.
     Hang,
     /// Says nothing until the client leaves; the wait is noted.
@@ -43,6 +50,24 @@ pub enum End {
     Break,
     /// Nothing more comes until the client leaves.
     Stall,
+}
+
+/// Shut until opened, once for all who wait.
+#[derive(Debug, Clone)]
+pub struct Gate(Arc<Semaphore>);
+
+impl Gate {
+    pub fn shut() -> Self {
+        Self(Arc::new(Semaphore::new(0)))
+    }
+
+    pub fn open(&self) {
+        self.0.close();
+    }
+
+    async fn pass(&self) {
+        assert!(self.0.acquire().await.is_err(), "no permit is ever given");
+    }
 }
 
 /// A request as the upstream saw it.
@@ -192,27 +217,55 @@ async fn perform(stream: &mut TcpStream, act: Act, script: &Arc<Mutex<Script>>) 
             stream.write_all(head.as_bytes()).await.is_ok()
         }
         Act::Stream { events, end } => {
-            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
-                        openai-processing-ms: 7\r\ntransfer-encoding: chunked\r\n\r\n";
-            if stream.write_all(head.as_bytes()).await.is_err() {
+            begin(stream).await
+                && tell(stream, events, script).await
+                && finish(stream, end, script).await
+        }
+        Act::Pause { events, gate, rest, end } => {
+            if !begin(stream).await || !tell(stream, events, script).await {
                 return false;
             }
-            for event in events {
-                let frame = format!("{:x}\r\n{event}\r\n", event.len());
-                if stream.write_all(frame.as_bytes()).await.is_err() {
-                    script.lock().expect("unpoisoned").left_early += 1;
-                    return false;
-                }
-                tokio::task::yield_now().await;
+            tokio::select! {
+                () = gate.pass() => {}
+                _ = wait_for_leave(stream, script) => return false,
             }
-            match end {
-                End::Proper => stream.write_all(b"0\r\n\r\n").await.is_ok(),
-                End::Break => false,
-                End::Stall => wait_for_leave(stream, script).await,
+            tell(stream, rest, script).await && finish(stream, end, script).await
+        }
+        Act::After(gate, act) => {
+            tokio::select! {
+                () = gate.pass() => {}
+                _ = wait_for_leave(stream, script) => return false,
             }
+            Box::pin(perform(stream, *act, script)).await
         }
         Act::Hang => false,
         Act::Silence => wait_for_leave(stream, script).await,
+    }
+}
+
+async fn begin(stream: &mut TcpStream) -> bool {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
+                openai-processing-ms: 7\r\ntransfer-encoding: chunked\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.is_ok()
+}
+
+async fn tell(stream: &mut TcpStream, events: Vec<String>, script: &Arc<Mutex<Script>>) -> bool {
+    for event in events {
+        let frame = format!("{:x}\r\n{event}\r\n", event.len());
+        if stream.write_all(frame.as_bytes()).await.is_err() {
+            script.lock().expect("unpoisoned").left_early += 1;
+            return false;
+        }
+        tokio::task::yield_now().await;
+    }
+    true
+}
+
+async fn finish(stream: &mut TcpStream, end: End, script: &Arc<Mutex<Script>>) -> bool {
+    match end {
+        End::Proper => stream.write_all(b"0\r\n\r\n").await.is_ok(),
+        End::Break => false,
+        End::Stall => wait_for_leave(stream, script).await,
     }
 }
 
@@ -334,6 +387,40 @@ impl TestGateway {
         Answer::of(request.send().await.expect("the gateway answers")).await
     }
 
+    /// Begins a chat request without a socket of its own: for more callers than a process has
+    /// files. The body of the response may still be coming.
+    pub async fn begin(
+        &self,
+        body: &Value,
+        headers: &[(&str, &str)],
+    ) -> axum::http::Response<Body> {
+        *self.sent.lock().expect("unpoisoned") += 1;
+        let mut request = axum::http::Request::post("/").header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body.to_string())).expect("a request");
+        let (headers, body) = RequestBody::split(request);
+        self.gateway.chat(Call { headers, body, now: Now::read() }).await.0
+    }
+
+    /// As [`Self::begin`], read to the end.
+    pub async fn send_inside(&self, body: &Value, headers: &[(&str, &str)]) -> Answer {
+        Answer::of_body(self.begin(body, headers).await).await
+    }
+
+    /// Waits until this many requests follow another one.
+    pub async fn until_following(&self, count: usize) {
+        let wanted = format!("semgate_cache_followers {count}\n");
+        for _ in 0..5000 {
+            if self.gateway.metrics_text().contains(&wanted) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        panic!("never {wanted}");
+    }
+
     /// Asks a prompt of a model.
     pub async fn ask(&self, model: &str, prompt: &str) -> Answer {
         self.send(&chat(model, prompt), &[]).await
@@ -418,6 +505,15 @@ impl Answer {
         let headers = response.headers().clone();
         let text = response.text().await.unwrap_or_else(|error| format!("broken: {error}"));
         Self { status, headers, text }
+    }
+
+    pub async fn of_body(response: axum::http::Response<Body>) -> Self {
+        let (head, body) = response.into_parts();
+        let text = match axum::body::to_bytes(body, usize::MAX).await {
+            Ok(bytes) => String::from_utf8(bytes.to_vec()).expect("UTF-8"),
+            Err(error) => format!("broken: {error}"),
+        };
+        Self { status: head.status.as_u16(), headers: head.headers, text }
     }
 
     pub fn json(&self) -> Value {

@@ -14,7 +14,7 @@ use super::lenient::{List, Named, Obj, Text, Truth};
 use super::usage::read_usage;
 use crate::dialect::Usage;
 
-pub use forward::forward;
+pub use forward::{forward, forward_as};
 
 /// One event of a stream: the bytes to forward, and what they say.
 #[derive(Debug, Clone, PartialEq)]

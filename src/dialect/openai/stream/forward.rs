@@ -1,9 +1,11 @@
 //! What of a stream reaches the caller: the provider's bytes, but for usage that was not asked for.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use super::{BOM, EventKind, StreamEvent, field, lines};
-use crate::dialect::openai::spans::{Edit, apply, cut, members};
+use crate::dialect::openai::spans::{Edit, Member, apply, cut, members};
 
 /// What the caller gets of an event: its bytes, but nothing about usage that was not asked for.
 /// A chunk that exists for its usage alone is dropped (`None`), a `usage` member is cut out of any
@@ -19,14 +21,36 @@ pub fn forward(event: &StreamEvent, asked_usage: bool) -> Option<Bytes> {
     Some(without_usage(event).unwrap_or_else(|| event.raw.clone()))
 }
 
+/// As [`forward`], with another id and time (Unix seconds): for a caller whose request is not the one
+/// that the answer was made for. A chunk that has neither gets neither.
+pub fn forward_as(event: &StreamEvent, asked_usage: bool, id: &str, created: u64) -> Option<Bytes> {
+    let EventKind::Chunk(facts) = &event.kind else { return Some(event.raw.clone()) };
+    if !asked_usage && facts.names_usage && facts.no_choices && facts.usage.is_some() {
+        return None;
+    }
+    let edited = edited(event, |found, at| match &*found[at].name {
+        "usage" if !asked_usage => Some((cut(found, at), String::new())),
+        "id" => Some((found[at].value.clone(), format!("\"{id}\""))),
+        "created" => Some((found[at].value.clone(), created.to_string())),
+        _ => None,
+    });
+    Some(edited.unwrap_or_else(|| event.raw.clone()))
+}
+
 fn without_usage(event: &StreamEvent) -> Option<Bytes> {
+    edited(event, |found, at| (found[at].name == "usage").then(|| (cut(found, at), String::new())))
+}
+
+/// The event with those members replaced of which `edit`, told all of them and a place, says so.
+fn edited(
+    event: &StreamEvent,
+    edit: impl Fn(&[Member<'_>], usize) -> Option<(Range<usize>, String)>,
+) -> Option<Bytes> {
     let json = std::str::from_utf8(&event.data).ok()?;
     let found = members(json)?;
-    let edits = found
-        .iter()
-        .enumerate()
-        .filter(|(_, member)| member.name == "usage")
-        .map(|(at, _)| Edit { span: cut(&found, at), text: String::new() })
+    let edits = (0..found.len())
+        .filter_map(|at| edit(&found, at))
+        .map(|(span, text)| Edit { span, text })
         .collect();
     Some(with_data(event, &apply(json.as_bytes(), edits)))
 }

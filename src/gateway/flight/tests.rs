@@ -1,0 +1,139 @@
+//! Who leads, who follows, and what is left of a flight when it is over.
+
+use futures_util::{FutureExt, StreamExt, stream};
+
+use crate::error::GatewayError;
+
+use super::*;
+
+const REPLAY: usize = 1000;
+
+fn key(exact: u8, limit: Option<u64>) -> FlightKey {
+    FlightKey { exact: CacheKey([exact; 32]), limit, max_cost: None, timeout: None }
+}
+
+fn failed() -> News {
+    let error = GatewayError::UpstreamFailed { attempts: Vec::new() };
+    News::Failed(Arc::new((error, axum::http::HeaderMap::new())))
+}
+
+fn seat(boarded: Boarded) -> Seat {
+    match boarded {
+        Boarded::Lead(seat) => seat,
+        Boarded::Follow(_) => panic!("it should lead"),
+    }
+}
+
+fn follower(boarded: Boarded) -> Passenger {
+    match boarded {
+        Boarded::Follow(passenger) => passenger,
+        Boarded::Lead(_) => panic!("it should follow"),
+    }
+}
+
+fn depart(seat: Seat, news: Vec<News>) -> Passenger {
+    seat.depart(stream::iter(news).boxed(), Aboard::new())
+}
+
+#[test]
+fn equal_requests_share_and_others_do_not() {
+    let flights = Arc::new(Flights::default());
+    let _leading = seat(flights.board(key(1, None), REPLAY));
+    let _following = follower(flights.board(key(1, None), REPLAY));
+    for other in [
+        key(2, None),
+        key(1, Some(5)),
+        FlightKey { max_cost: Some(Money::ZERO), ..key(1, None) },
+        FlightKey { timeout: Some(Duration::from_secs(1)), ..key(1, None) },
+    ] {
+        let _leads = seat(flights.board(other, REPLAY));
+    }
+    assert_eq!(flights.len(), 1);
+}
+
+#[test]
+fn nothing_is_left_when_all_have_gone() {
+    let flights = Arc::new(Flights::default());
+    let leading = seat(flights.board(key(1, None), REPLAY));
+    let following = follower(flights.board(key(1, None), REPLAY));
+    drop(leading);
+    assert_eq!(flights.len(), 1, "one still listens");
+    drop(following);
+    assert_eq!(flights.len(), 0);
+}
+
+#[test]
+fn an_unused_seat_is_taken_by_one_of_those_who_wait() {
+    let flights = Arc::new(Flights::default());
+    let leading = seat(flights.board(key(1, None), REPLAY));
+    let mut waiting: Vec<_> =
+        (0..3).map(|_| follower(flights.board(key(1, None), REPLAY))).collect();
+    drop(leading);
+    let mut seats = Vec::new();
+    let mut following = 0;
+    for mut passenger in waiting.drain(..) {
+        assert!(matches!(passenger.next().now_or_never(), Some(Heard::End)));
+        match flights.board_next(passenger, REPLAY) {
+            Boarded::Lead(seat) => seats.push(seat),
+            Boarded::Follow(passenger) => {
+                following += 1;
+                drop(passenger);
+            }
+        }
+    }
+    assert_eq!((seats.len(), following), (1, 2));
+}
+
+#[test]
+fn one_asks_again_after_a_failure_however_late_the_others_notice() {
+    let flights = Arc::new(Flights::default());
+    let leading = seat(flights.board(key(1, None), REPLAY));
+    let mut waiting: Vec<_> =
+        (0..3).map(|_| follower(flights.board(key(1, None), REPLAY))).collect();
+    let mut leader = depart(leading, vec![failed()]);
+    assert!(matches!(leader.next().now_or_never(), Some(Heard::Item(News::Failed(_)))));
+    drop(leader);
+    for passenger in &mut waiting {
+        assert!(matches!(passenger.next().now_or_never(), Some(Heard::Item(News::Failed(_)))));
+    }
+    // The second call fails before the other two have turned to it.
+    let second = seat(flights.board_next(waiting.remove(0), REPLAY));
+    let mut second = depart(second, vec![failed()]);
+    assert!(matches!(second.next().now_or_never(), Some(Heard::Item(News::Failed(_)))));
+    assert!(matches!(second.next().now_or_never(), Some(Heard::End)));
+    drop(second);
+    for passenger in waiting {
+        let mut passenger = follower(flights.board_next(passenger, REPLAY));
+        assert!(matches!(passenger.next().now_or_never(), Some(Heard::Item(News::Failed(_)))));
+    }
+    assert_eq!(flights.len(), 0);
+}
+
+#[test]
+fn a_flight_that_is_over_is_not_boarded() {
+    let flights = Arc::new(Flights::default());
+    let mut leader = depart(seat(flights.board(key(1, None), REPLAY)), vec![failed()]);
+    while matches!(leader.next().now_or_never(), Some(Heard::Item(_))) {}
+    let _next = seat(flights.board(key(1, None), REPLAY));
+    drop(leader);
+    assert_eq!(flights.len(), 1, "the old one does not take the new one off the table");
+}
+
+#[test]
+fn beyond_the_most_everybody_flies_alone() {
+    let flights = Arc::new(Flights::default());
+    let _leading = seat(flights.board(key(1, None), REPLAY));
+    let _aboard: Vec<_> =
+        (0..MOST_ABOARD).map(|_| follower(flights.board(key(1, None), REPLAY))).collect();
+    let alone = seat(flights.board(key(1, None), REPLAY));
+    assert!(alone.0.listed.is_none());
+}
+
+#[test]
+fn the_errand_knows_whether_its_own_caller_is_there() {
+    let aboard = Aboard::new();
+    let leader = Seat::alone().depart(stream::pending().boxed(), aboard.clone());
+    assert!(aboard.is_aboard());
+    drop(leader);
+    assert!(!aboard.is_aboard());
+}
