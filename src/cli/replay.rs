@@ -11,13 +11,14 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::cache::Cache;
-use crate::config::paths::Paths;
+use crate::config::paths::{Paths, write_private};
 use crate::config::{self, Env, Settings};
 use crate::embed::Embedder;
 use crate::gateway::Gateway;
 use crate::index::Foresight;
 use crate::record::Recorder;
 use crate::replay::embed::{Shelf, Vectors, embed};
+use crate::replay::html::{self, Replayed};
 use crate::replay::input::{self, Input};
 use crate::replay::report::{self, Replay};
 use crate::replay::run::Run;
@@ -46,6 +47,9 @@ pub struct Args {
     /// Write one line per request
     #[arg(long, value_name = "FILE", conflicts_with = "sweep")]
     decisions: Option<PathBuf>,
+    /// Write a page with pictures: curves, savings over time, the most suspicious hits
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -70,21 +74,35 @@ pub fn run(args: &Args, env: &Env) -> Result<(), Failure> {
         let why = "the embedder cannot be swept: the vectors of all runs are made once";
         return Err(Failure::usage(why));
     }
-    let input = input::read(&args.input, args.skip_invalid).map_err(Failure::failed)?;
-    let mut parts = Parts::prepare(args, env, settings.clone(), input)?;
-    let traced = false;
-    let runs = match &sweep {
-        None => vec![parts.replay(None, settings, args.decisions.as_deref(), traced)?],
+    // Every value is checked before the first is replayed.
+    let planned = match &sweep {
+        None => vec![(None, settings.clone())],
         Some((key, values)) => values
             .split(',')
             .map(|value| {
                 let set = (key.clone(), value.to_owned());
                 let settings = self::settings(args, env, &[&sets[..], &[set]].concat())?;
-                parts.replay(Some(value), settings, None, traced)
+                Ok((Some(value.to_owned()), settings))
             })
             .collect::<Result<Vec<_>, Failure>>()?,
     };
+    let input = input::read(&args.input, args.skip_invalid).map_err(Failure::failed)?;
+    let mut parts = Parts::prepare(args, env, settings, input)?;
+    let traced = args.report.is_some();
+    let decisions = args.decisions.as_deref();
+    let runs = planned
+        .into_iter()
+        .map(|(value, settings)| parts.replay(value, settings, decisions, traced))
+        .collect::<Result<Vec<_>, Failure>>()?;
     let key = sweep.as_ref().map(|(key, _)| &**key);
+    if let Some(path) = &args.report {
+        let input = args.input.display().to_string();
+        let rows = &parts.input.rows;
+        let page =
+            html::page(&Replayed { input: &input, sets: &sets, sweep: key, rows, runs: &runs });
+        write_private(path, page.as_bytes())
+            .map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
+    }
     match (key, &runs[..]) {
         (Some(key), runs) if args.json => {
             let row = |run: &Replay| json!({"value": run.value, "report": run.report});
@@ -138,7 +156,7 @@ impl Parts {
     /// One run against an empty cache.
     fn replay(
         &mut self,
-        value: Option<&str>,
+        value: Option<String>,
         mut settings: Settings,
         decisions: Option<&Path>,
         traced: bool,
@@ -173,7 +191,7 @@ impl Parts {
             file.flush().map_err(Failure::failed)?;
         }
         (self.embedder, self.heads) = gateway.into_models();
-        Ok(Replay { value: value.map(str::to_owned), report, traces })
+        Ok(Replay { value, report, traces })
     }
 }
 

@@ -54,8 +54,9 @@ impl Foresight {
             });
         }
         let mut near = Vec::with_capacity(vectors.len());
+        let matrix = tensor(&vectors)?;
         for start in (0..vectors.len()).step_by(BLOCK) {
-            near.extend(block(&vectors, start, keep)?);
+            near.extend(block(&matrix, start, keep)?);
             step(near.len());
         }
         Ok(Self { vectors, places, near, keep })
@@ -67,14 +68,14 @@ impl Foresight {
 }
 
 /// The nearest earlier places of the vectors from `start` on.
-fn block(vectors: &[Vector], start: usize, keep: usize) -> Result<Vec<Vec<Place>>> {
-    let end = vectors.len().min(start + BLOCK);
-    let rows = tensor(&vectors[start..end])?;
+fn block(matrix: &Tensor, start: usize, keep: usize) -> Result<Vec<Vec<Place>>> {
+    let end = matrix.dim(0)?.min(start + BLOCK);
+    let rows = matrix.narrow(0, start, end - start)?;
     // The worst of the best stands on top.
     let mut kept = vec![BinaryHeap::<(Reverse<Ordered>, Place)>::new(); end - start];
     for left in (0..end).step_by(COLUMNS) {
         let right = end.min(left + COLUMNS);
-        let cosines = rows.matmul(&tensor(&vectors[left..right])?.t()?)?.flatten_all()?;
+        let cosines = rows.matmul(&matrix.narrow(0, left, right - left)?.t()?)?.flatten_all()?;
         let cosines = cosines.to_vec1::<f32>()?;
         for (row, cosines) in cosines.chunks(right - left).enumerate() {
             let earlier = cosines.iter().enumerate().take((start + row).saturating_sub(left));

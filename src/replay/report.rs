@@ -292,26 +292,24 @@ pub struct Replay {
 
 /// The runs of a sweep for a person: one row for each value.
 pub fn sweep(key: &str, runs: &[Replay]) -> String {
-    let mut lines = format!(
-        "{key:<24} {:>9} {:>12} {:>10} {:>12}\n",
-        "hit rate", "wrong hits", "precision", "saved"
-    );
-    for run in runs {
+    let line = |name: &str, [hits, wrong, precision, saved]: [&str; 4]| {
+        let values = runs.iter().filter_map(|run| run.value.as_deref());
+        let width = values.chain([key]).map(|text| text.chars().count()).max().unwrap_or(0);
+        format!("{name:<width$} {hits:>10} {wrong:>11} {precision:>11} {saved:>12}\n")
+    };
+    let row = |run: &Replay| {
         let percent = |key: &str| {
             let rate = run.report[key].as_f64();
             rate.map_or("unmeasured".into(), |rate| format!("{:.2} %", rate * 100.0))
         };
         let saved = run.report["saved_usd"].as_f64();
-        lines += &format!(
-            "{:<24} {:>9} {:>12} {:>10} {:>12}\n",
-            run.value.as_deref().unwrap_or_default(),
-            percent("hit_rate"),
-            percent("wrong_hit_rate"),
-            percent("precision"),
-            saved.map_or("unknown".into(), |usd| format!("${usd:.4}")),
-        );
-    }
-    lines
+        let saved = saved.map_or("unknown".into(), |usd| format!("${usd:.4}"));
+        let value = run.value.as_deref().unwrap_or_default();
+        let rates = ["hit_rate", "wrong_hit_rate", "precision"].map(percent);
+        line(value, [&*rates[0], &*rates[1], &*rates[2], &*saved])
+    };
+    let head = line(key, ["hit rate", "wrong hits", "precision", "saved"]);
+    runs.iter().map(row).fold(head, |table, row| table + &row)
 }
 
 #[cfg(test)]

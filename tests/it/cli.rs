@@ -17,7 +17,6 @@ fn wrong_command_lines_exit_2_and_say_why() {
         (&["router", "fit"], "router"),
         (&["serve", "--nope"], "--nope"),
         (&["replay"], "--input"),
-        (&["replay", "--input", "x", "--report", "y"], "--report"),
         (&["replay", "--input", "x", "--set", "cache"], "KEY=VALUE"),
         (&["explain", "--header", "nope", "hi"], "NAME:VALUE"),
         (&["keys", "create", "--name", "a"], "--tenant"),
@@ -213,6 +212,11 @@ fn replay_changes_settings_for_the_run_only() {
     assert_eq!(swept["rows"][1]["report"]["hits"]["exact"], 0);
     let table = run(&["--sweep", "cache.exact.enabled=true,false"]).exits(0).out;
     assert_eq!(table.lines().count(), 3, "a head and a row per value: {table}");
+    let paged = run(&["--sweep", "cache.exact.enabled=true,false", "--report", "r.html"]).exits(0);
+    assert_eq!(paged.out, table, "the page comes beside the table");
+    let page = fs::read_to_string(home.path("r.html")).expect("written");
+    assert!(page.contains("cache.exact.enabled: false</code></h2>") && page.contains("66.67 %"));
+    run(&["--report", "/nowhere/r.html"]).exits(1).says("/nowhere/r.html");
     run(&["--set", "cache.exakt.enabled=false"]).exits(78).says("`exact`");
     run(&["--sweep", "cache.ttl.default=1h,soon"]).exits(78).says("cache.ttl.default");
 }
