@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Replays question streams and reports hits, wrong hits, tiers and money: what scripts/bench-savings.sh
-runs after it has built `semgate`. All figures are those of `semgate replay`; this adds the hits by kind
-of question where rows have a `kind`, and puts several streams side by side. Standard library only.
+runs after it has built `semgate`. The figures are those of `semgate replay` and, for simpler caches, of
+examples/fixed_threshold.rs on the same rows; this adds the hits by kind of question where rows have a `kind`,
+the latency of a running gateway, and LiteLLM where it is installed. Standard library only.
 """
 
 import argparse
@@ -12,8 +13,14 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 
+import bench_latency
+import bench_litellm
 from bench_report import markdown
+
+# Rows that LiteLLM is given: it takes tens of milliseconds for each.
+LITELLM_ROWS = 2000
 
 
 def replay(arguments, stream, decisions):
@@ -73,12 +80,62 @@ def wrong_hits(pairs):
             for row, decision in pairs if decision["wrong"] is True]
 
 
+def baselines(arguments, stream):
+    """What simpler caches make of the stream, name and report of each; and the file of its vectors."""
+    command = [arguments.fixed, "--config", arguments.config, "--threshold", arguments.threshold]
+    for pair in arguments.sets:
+        command += ["--set", pair]
+    done = subprocess.run([*command, stream], stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        sys.exit(done.returncode)
+    found = json.loads(done.stdout)[0]
+    return found["rows"], found["vectors"]
+
+
+def ready(log, process):
+    """The data plane's address, once the gateway has printed it."""
+    for _ in range(600):
+        for line in log.read_text(encoding="utf-8").splitlines():
+            if line.startswith("semgate ready data="):
+                return line.split("data=")[1].split()[0]
+        if process.poll() is not None:
+            sys.exit("error: semgate serve did not start")
+        time.sleep(0.1)
+    sys.exit("error: semgate serve is not ready after a minute")
+
+
+def latency(arguments, rows):
+    """Percentiles of hits and misses of a gateway that starts empty."""
+    with tempfile.TemporaryDirectory(dir=arguments.work) as folder:
+        folder = pathlib.Path(folder)
+        homes = {"XDG_STATE_HOME": str(folder / "state"), "XDG_CACHE_HOME": str(folder / "cache")}
+        log = folder / "ready"
+        with open(log, "wb") as out, open(folder / "log", "wb") as err:
+            process = subprocess.Popen([arguments.semgate, "serve", "--config", arguments.config],
+                                       stdout=out, stderr=err, env={**os.environ, **homes})
+        try:
+            return bench_latency.measure(ready(log, process), rows)
+        finally:
+            process.terminate()
+            process.wait()
+
+
 def measure(arguments, stream, work):
     decisions = work / "decisions.jsonl"
     report = replay(arguments, stream, decisions)
     pairs = beside(stream, decisions)
-    return {"input": str(stream), "report": report, "oracle_hit_rate": oracle([row for row, _ in pairs]),
-            "by_kind": by_kind(pairs), "wrong": wrong_hits(pairs)}
+    rows = [row for row, _ in pairs]
+    found = {"input": str(stream), "report": report, "oracle_hit_rate": oracle(rows),
+             "by_kind": by_kind(pairs), "wrong": wrong_hits(pairs), "baselines": [], "latency": None, "litellm": []}
+    vectors = None
+    if arguments.fixed:
+        found["baselines"], vectors = baselines(arguments, stream)
+    if arguments.latency:
+        found["latency"] = latency(arguments, rows[:arguments.latency])
+        if bench_litellm.is_installed() and all("prompt" in row for row in rows):
+            known = bench_litellm.vectors(vectors, rows) if vectors else None
+            found["litellm"] = bench_litellm.run(rows[:LITELLM_ROWS], known)
+    return found
 
 
 def percent(value, interval=None):
@@ -116,6 +173,42 @@ def figures(stream):
     yield "priced by estimate", percent(report["estimated_share"])
 
 
+def beside_others(name, stream):
+    """The caches beside each other. Saved is against the baseline, the router's part included; what a cache
+    saves is its row less the one without a cache."""
+    rows = [[f"cache on {name}", "hit rate", "wrong hits of lookups", "precision", "saved", "saved by the cache"]]
+    reports = [(entry["name"], entry["report"]) for entry in stream["baselines"]]
+    reports.append(("semgate", stream["report"]))
+    without = next((report["saved_usd"] for kind, report in reports if kind == "no cache"), None)
+    for kind, report in reports:
+        saved = report["saved_usd"]
+        own = None if None in (saved, without) else saved - without
+        rate = lambda key: percent(report[key], report["intervals"][key])
+        judged = [rate("wrong_hit_rate"), rate("precision")] if report["hits"]["semantic"] else ["—", "—"]
+        rows.append([kind, rate("hit_rate"), *judged, dollars(saved), dollars(own)])
+    for other in stream["litellm"]:
+        hits, requests = other["hits"], other["requests"]
+        rows.append([f"{other['name']} (first {requests})", percent(hits / requests), percent(other["wrong"] / requests),
+                     percent(1 - other["wrong"] / hits if hits else None), "—", "—"])
+    return rows
+
+
+def waits(name, stream):
+    """Latency as a client sees it."""
+    found = stream["latency"]
+    rows = [[f"latency on {name}, first {found['requests']} requests", "requests", "p50", "p90", "p99"]]
+    kinds = [("semgate, exact hit", found.get("exact")), ("semgate, semantic hit", found.get("semantic")),
+             ("semgate, miss, with its provider", found.get("miss")), ("semgate, miss, own part", found.get("own"))]
+    for other in stream["litellm"]:
+        kinds += [(f"{other['name']}, hit", other["hit"]), (f"{other['name']}, miss, own part", other["miss"])]
+    for kind, times in kinds:
+        if times:
+            rows.append([kind, str(times["n"]), *(f"{times[key]:.2f} ms" for key in ("p50_ms", "p90_ms", "p99_ms"))])
+    if found["failed"]:
+        rows.append(["failed", str(found["failed"]), "—", "—", "—"])
+    return rows
+
+
 def table(streams, with_wrong):
     names = [pathlib.Path(stream["input"]).name for stream in streams]
     columns = [dict(figures(stream)) for stream in streams]
@@ -123,6 +216,10 @@ def table(streams, with_wrong):
     rows = [["what", *names]] + [[label, *(column.get(label, "—") for column in columns)] for label in labels]
     lines = markdown(rows)
     for name, stream in zip(names, streams):
+        if stream["baselines"]:
+            lines += ["", *markdown(beside_others(name, stream))]
+        if stream["latency"]:
+            lines += ["", *markdown(waits(name, stream))]
         if stream["by_kind"]:
             rows = [[f"kind of question in {name}", "requests", "exact hits", "semantic hits", "wrong"]]
             rows += [[kind, *map(str, found.values())] for kind, found in stream["by_kind"].items()]
@@ -140,6 +237,10 @@ def main():
     parser.add_argument("--set", dest="sets", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--wrong", action="store_true", help="list the wrong hits")
+    parser.add_argument("--fixed", help="the built example of caches with a fixed threshold")
+    parser.add_argument("--threshold", default="0.8,0.95", help="its thresholds")
+    parser.add_argument("--latency", type=int, default=0, help="rows that are sent to a running gateway")
+    parser.add_argument("--work", help="folder for the gateway's files")
     parser.add_argument("streams", nargs="+", type=pathlib.Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="semgate-bench-") as work:
