@@ -26,6 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::access::{Access, Caller};
 use crate::cache::Cache;
 use crate::cache::key::identify;
+use crate::cache::learn::Lane;
 use crate::config::Settings;
 use crate::config::settings::Mode;
 use crate::dialect::openai::ChatRequest;
@@ -112,6 +113,9 @@ struct Asked {
     now: Now,
     /// The prompt's embedding where it is known beforehand, as in a replay.
     vector: Option<Embedding>,
+    /// Uniform in [0, 1): whether a would-be hit is asked upstream to learn from. `None`: the request
+    /// is only rehearsed, and nothing is learnt from it.
+    draw: Option<f32>,
 }
 
 impl Gateway {
@@ -221,7 +225,9 @@ impl Gateway {
         let body = call.body.read(&call.headers, state.settings.server.body_limit).await?;
         let request = ChatRequest::decode(body)?;
         record.request(&request);
-        consider(&state.settings, caller, headers, request, call.now)
+        let mut asked = consider(&state.settings, caller, headers, request, call.now)?;
+        asked.draw = Some(rand::random());
+        Ok(asked)
     }
 
     /// The tier and its targets. In observe mode the record says what would have been chosen, and
@@ -277,6 +283,7 @@ fn consider(
         policy: Arc::new(policy),
         now,
         vector: None,
+        draw: None,
     })
 }
 
@@ -300,6 +307,16 @@ fn order(asked: &Asked, decision: &RouteDecision, record: &OpenRecord) -> Order 
 }
 
 impl Asked {
+    /// Whose traffic this is: what is learnt of it is kept by tenant and route.
+    fn lane(&self) -> Lane {
+        let route = match &self.policy.choice {
+            Choice::Tiers { route } => route.name.clone(),
+            Choice::Forced { tier, .. } => format!("tier/{}", tier.name).into(),
+            Choice::Named { model, .. } => model.name.clone(),
+        };
+        Lane { tenant: self.caller.tenant.clone(), route }
+    }
+
     /// The classifier has something to choose.
     fn classifies(&self) -> bool {
         matches!(&self.policy.choice, Choice::Tiers { route } if route.tiers.len() > 1)

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::exact::Exact;
+use super::learn::{self, Advice, Lesson, Minds, Pending, Question, Teacher};
 use super::purge::Purge;
 use super::semantic::{Found, Semantic};
-use super::verify::{self, Candidate, Decision, Profile};
 use super::{CacheVerdict, Directives, Entry, Evidence, Keyed, Level, MissDetail, RequestDetail};
 use crate::config::settings;
 use crate::embed::Vector;
@@ -22,8 +22,10 @@ use crate::now::Now;
 /// asked for each request, so that a reload can switch the cache on.
 #[derive(Debug)]
 pub struct Cache {
-    exact: Option<Exact>,
-    semantic: Option<Semantic>,
+    /// Before the levels, so that its thread is joined before they go.
+    teacher: Teacher,
+    exact: Option<Arc<Exact>>,
+    semantic: Option<Arc<Semantic>>,
     candidates: usize,
     min_similarity: f32,
 }
@@ -62,10 +64,13 @@ impl Cache {
     /// Stores semantic entries in the background. Fails when the system refuses a thread.
     pub fn new(settings: &settings::Cache) -> std::io::Result<Self> {
         let semantic = settings.semantic.enabled.then(|| Semantic::new(&settings.semantic));
-        Ok(Self::with(settings, semantic.transpose()?))
+        let mut cache = Self::with(settings, semantic.transpose()?);
+        cache.teacher.start()?;
+        Ok(cache)
     }
 
-    /// Stores everything before [`Self::admit`] returns: for replay and tests.
+    /// Stores everything before [`Self::admit`] returns, and learns before [`Self::teach`] does: for
+    /// replay and tests.
     pub fn synchronous(settings: &settings::Cache) -> Self {
         let semantic = settings.semantic.enabled.then(|| Semantic::synchronous(&settings.semantic));
         Self::with(settings, semantic)
@@ -78,8 +83,15 @@ impl Cache {
     }
 
     fn with(settings: &settings::Cache, semantic: Option<Semantic>) -> Self {
+        let minds = Arc::new(Minds::new());
+        let exact = settings.exact.enabled.then(|| Arc::new(Exact::new(settings.exact.max_bytes)));
+        let semantic = semantic.map(Arc::new);
+        if let Some(semantic) = &semantic {
+            semantic.report_to(minds.clone());
+        }
         Self {
-            exact: settings.exact.enabled.then(|| Exact::new(settings.exact.max_bytes)),
+            teacher: Teacher::synchronous(minds, retire(exact.clone(), semantic.clone())),
+            exact,
             semantic,
             candidates: settings.semantic.candidates,
             min_similarity: settings.semantic.min_similarity,
@@ -107,39 +119,50 @@ impl Cache {
         semantic.search(&keyed.scope, vector, self.candidates, self.min_similarity, now)
     }
 
-    /// Whether one of the neighbours answers `prompt`.
+    /// Whether one of the neighbours answers the question, and what learning from its answer needs.
     pub fn verify(
+        &self,
+        question: &Question<'_>,
         keyed: &Keyed,
-        prompt: &str,
         found: &[Found],
         directives: &Directives,
         now: Now,
-    ) -> CacheVerdict {
+    ) -> (CacheVerdict, Option<Pending>) {
         if directives.no_cache {
-            return CacheVerdict::Request(RequestDetail::NoCache);
+            return (CacheVerdict::Request(RequestDetail::NoCache), None);
         }
         if keyed.exact_only.is_some() {
-            return CacheVerdict::Miss { detail: keyed.exact_only, evidence: None };
+            return (CacheVerdict::Miss { detail: keyed.exact_only, evidence: None }, None);
         }
-        let candidates: Vec<Candidate<'_>> = found
-            .iter()
-            .map(|found| Candidate {
-                id: &found.entry.id,
-                profile: &found.profile,
-                similarity: found.similarity,
-                group: found.entry.group,
-            })
-            .collect();
-        let verified = verify::verify(&Profile::of(prompt), &candidates, verify::LINE);
-        match verified.decision {
-            Decision::Serve(place) => {
+        let fits = |entry: &Entry| too_long(entry, keyed).then_some(MissDetail::Length);
+        let Advice { serve: place, refusal, evidence, pending } =
+            self.minds().ask(question, found, fits);
+        if let Some(pending) = pending.as_ref().filter(|pending| pending.is_due()) {
+            self.teach(Lesson::Due(pending.clone()));
+        }
+        let verdict = match place {
+            Some(place) => {
                 let entry = Arc::clone(&found[place].entry);
-                serve(Level::Semantic, entry, verified.evidence, keyed, directives, now)
+                serve(Level::Semantic, entry, evidence, keyed, directives, now)
             }
-            Decision::Refuse(detail) => {
-                CacheVerdict::Miss { detail: Some(detail), evidence: verified.evidence }
-            }
-        }
+            None => CacheVerdict::Miss { detail: refusal, evidence },
+        };
+        (verdict, pending)
+    }
+
+    /// Learns from an answer, moments later.
+    pub fn teach(&self, lesson: Lesson) {
+        self.teacher.teach(lesson);
+    }
+
+    /// What was learnt, by tenant and route.
+    pub fn minds(&self) -> &Minds {
+        self.teacher.minds()
+    }
+
+    /// The entry of that exact key, fresh or not.
+    pub fn kept(&self, keyed: &Keyed) -> Option<Arc<Entry>> {
+        self.exact.as_ref()?.get(&keyed.exact)
     }
 
     /// Stores an entry in both levels, in place of the one of the same exact key. The exact level
@@ -166,8 +189,9 @@ impl Cache {
         removed.iter().map(|entry| entry.id.as_str()).collect::<HashSet<_>>().len()
     }
 
-    /// Waits until every admitted entry can be found at both levels.
+    /// Waits until every admitted entry can be found at both levels and every lesson was learnt.
     pub fn flush(&self) {
+        self.teacher.flush();
         if let Some(semantic) = &self.semantic {
             semantic.flush();
         }
@@ -176,7 +200,7 @@ impl Cache {
     /// Entries of a level.
     pub fn entries(&self, level: Level) -> u64 {
         match level {
-            Level::Exact => self.exact.as_ref().map_or(0, Exact::len),
+            Level::Exact => self.exact.as_ref().map_or(0, |exact| exact.len()),
             Level::Semantic => {
                 self.semantic.as_ref().map_or(0, |semantic| semantic.stats().entries as u64)
             }
@@ -186,7 +210,7 @@ impl Cache {
     /// Bytes of both levels, as the budgets count them: an entry in both counts twice, though most
     /// of it is shared.
     pub fn bytes(&self) -> u64 {
-        let exact = self.exact.as_ref().map_or(0, Exact::bytes);
+        let exact = self.exact.as_ref().map_or(0, |exact| exact.bytes());
         exact + self.semantic.as_ref().map_or(0, |semantic| semantic.stats().bytes)
     }
 
@@ -216,6 +240,26 @@ impl Cache {
     }
 }
 
+/// Removes entries, by number, from both levels.
+fn retire(
+    exact: Option<Arc<Exact>>,
+    semantic: Option<Arc<Semantic>>,
+) -> Box<dyn Fn(&[u64]) + Send + Sync> {
+    Box::new(move |numbers| {
+        let selects = |entry: &Entry| numbers.contains(&learn::number(&entry.id));
+        let gone = semantic.iter().flat_map(|semantic| semantic.remove_if(selects));
+        let keys: HashSet<_> = gone.map(|entry| entry.key).collect();
+        if let Some(exact) = &exact {
+            exact.remove_if(|entry: &Entry| keys.contains(&entry.key));
+        }
+    })
+}
+
+/// The stored answer is longer than the request allows.
+fn too_long(entry: &Entry, keyed: &Keyed) -> bool {
+    keyed.limit.is_some_and(|limit| entry.usage.completion_tokens > limit)
+}
+
 /// The last conditions on an entry that answers the question: young enough for the caller, and no
 /// longer than its limit.
 fn serve(
@@ -229,7 +273,7 @@ fn serve(
     if directives.max_age.is_some_and(|oldest| entry.age(now) > oldest) {
         return CacheVerdict::Request(RequestDetail::MaxAge);
     }
-    if keyed.limit.is_some_and(|limit| entry.usage.completion_tokens > limit) {
+    if too_long(&entry, keyed) {
         return CacheVerdict::Miss { detail: Some(MissDetail::Length), evidence };
     }
     CacheVerdict::Hit { level, entry, evidence }

@@ -8,6 +8,7 @@ pub mod canonical;
 pub mod exact;
 pub mod fields;
 pub mod key;
+pub mod learn;
 pub mod memory;
 pub mod purge;
 pub mod semantic;
@@ -84,6 +85,8 @@ pub enum MissDetail {
     NoCandidate,
     /// The best candidate's score did not pass the line.
     BelowLine,
+    /// It would have been served, but was asked upstream to learn from.
+    Explored,
     Guard(Guard),
     /// The stored answer is longer than the request's output limit allows.
     Length,
@@ -142,10 +145,13 @@ pub struct Evidence {
     pub similarity: f32,
     /// Cosine ahead of the best candidate with another answer.
     pub margin: f32,
-    /// The verifier's score, and the line it is held against.
+    /// Log-odds that the entry answers the question, and the line they are held against.
     pub score: f32,
     pub line: f32,
     pub guard: Option<Guard>,
+    /// The features that move the score most, and by how much; only where an explanation is asked
+    /// for.
+    pub because: Vec<(&'static str, f32)>,
 }
 
 /// Life expectancy of an answer.
@@ -163,6 +169,8 @@ pub struct Entry {
     pub id: String,
     pub key: CacheKey,
     pub scope: Scope,
+    /// Whose mind knows it: its tenant, and the route or model that was asked for.
+    pub lane: learn::Lane,
     pub tenant: Arc<str>,
     /// Name of the key that made it; `None` on an open listener.
     pub key_name: Option<Arc<str>>,
@@ -186,8 +194,6 @@ pub struct Entry {
     /// What the caller waited for the answer when it was made: what a hit saves.
     pub took: Duration,
     pub tags: BTreeMap<String, String>,
-    /// Entries known to have the same answer share a group.
-    pub group: u64,
     pub hits: AtomicU64,
 }
 

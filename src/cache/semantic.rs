@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::learn::Minds;
 use super::{Entry, Scope};
 use crate::config::settings::SemanticCache;
 use crate::embed::Vector;
@@ -75,6 +76,11 @@ impl Semantic {
         table.foresight = Some(foresight);
         let shared = Shared { table, queue: Queue::new(QUEUE), dropped: AtomicU64::new(0) };
         Self { shared: Arc::new(shared), worker: None }
+    }
+
+    /// Entries that go are told to these minds.
+    pub fn report_to(&self, minds: Arc<Minds>) {
+        self.shared.table.report_to(minds);
     }
 
     /// Stores an entry, in place of the one of the same exact key. An entry without a vector, with

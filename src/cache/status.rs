@@ -79,6 +79,7 @@ impl MissDetail {
         match self {
             Self::NoCandidate => "no-candidate",
             Self::BelowLine => "below-line",
+            Self::Explored => "explored",
             Self::Guard(Guard::Number) => "guard-number",
             Self::Guard(Guard::Unit) => "guard-unit",
             Self::Guard(Guard::Date) => "guard-date",
@@ -179,7 +180,7 @@ mod tests {
             cost: None,
             took: Duration::ZERO,
             tags: BTreeMap::new(),
-            group: 0,
+            lane: crate::cache::learn::Lane { tenant: "a".into(), route: "auto".into() },
             hits: AtomicU64::new(0),
         });
         CacheVerdict::Hit { level, entry, evidence: None }

@@ -161,6 +161,9 @@ fn cache(cache: &Cache, written: &RawCache) -> RawCache {
     RawCache {
         enabled: key(cache.enabled),
         judge: cache.judge.as_ref().and_then(|model| text(&model.name)),
+        max_wrong_hits: written.max_wrong_hits.clone().or(key(Share(0.01))),
+        min_precision: written.min_precision.clone().or(key(OrOff::On(Share(0.95)))),
+        exploration: written.exploration.clone().or(key(Share(0.02))),
         mode: mode(cache.mode),
         scope: key(match cache.scope {
             CacheScope::Tenant => RawScope::Tenant,

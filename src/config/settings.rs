@@ -80,6 +80,12 @@ pub struct Cache {
     /// Bytes of one stored entry.
     pub max_entry: u64,
     pub tool_calls: bool,
+    /// Wrong hits among lookups of the semantic level, per tenant and route; 0 to 1.
+    pub max_wrong_hits: f32,
+    /// Right hits among hits; `None` bounds lookups only.
+    pub min_precision: Option<f32>,
+    /// Share of would-be semantic hits that are asked upstream to keep learning.
+    pub exploration: f32,
     pub expose_evidence: bool,
     /// How long after an answer its caller may say what it was worth; zero: never.
     pub feedback_window: Duration,
@@ -87,6 +93,13 @@ pub struct Cache {
     pub semantic: SemanticCache,
     pub ttl: Ttl,
     pub rules: Vec<CacheRule>,
+}
+
+impl Cache {
+    /// The share of wrong hits among hits that `min_precision` leaves.
+    pub fn max_imprecision(&self) -> Option<f32> {
+        self.min_precision.map(|precision| 1.0 - precision)
+    }
 }
 
 /// What is in force where the file says nothing.
@@ -102,6 +115,9 @@ impl Default for Cache {
             max_temperature: 1.0,
             max_entry: 256_000,
             tool_calls: false,
+            max_wrong_hits: 0.01,
+            min_precision: Some(0.95),
+            exploration: 0.02,
             expose_evidence: false,
             exact: ExactCache { enabled: true, max_bytes: 256_000_000 },
             semantic: SemanticCache {

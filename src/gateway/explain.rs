@@ -50,7 +50,7 @@ impl Gateway {
         caller: Arc<Caller>,
     ) -> Result<Explanation, GatewayError> {
         let now = Now::read();
-        let rehearsal = self.rehearse(body, headers, caller, None, now).await?;
+        let rehearsal = self.rehearse(body, headers, caller, None, None, now).await?;
         let Rehearsal { asked, memory, decision, key, status } = &rehearsal;
         let key = match key {
             Lookup::Keyed(keyed) => {
@@ -135,6 +135,7 @@ fn evidence(verdict: &CacheVerdict) -> Value {
             "entry": found.entry, "similarity": found.similarity, "margin": found.margin,
             "score": found.score, "line": found.line,
             "guard": found.guard.map(|guard| guard.name()),
+            "because": found.because.iter().copied().collect::<BTreeMap<_, _>>(),
         })
     })
 }

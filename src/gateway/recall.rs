@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cache::key::{Lookup, searches_web};
+use crate::cache::learn::{Pending, Question};
+use crate::cache::verify::{Budget, Goals};
 use crate::cache::{
-    BypassReason, Cache, CacheVerdict, Entry, Evidence, Keyed, Level, MissDetail, TtlClass, ttl,
+    BypassReason, CacheVerdict, Entry, Evidence, Keyed, Level, MissDetail, TtlClass, ttl,
 };
 use crate::config::settings::Mode;
 use crate::embed::{EmbedError, Embedding};
@@ -30,6 +32,8 @@ pub struct Recall {
     pub embedding: Option<Result<Embedding, EmbedError>>,
     /// The semantic level searched.
     pub searched: bool,
+    /// What learning from the answer needs; `None` where the semantic level did not look.
+    pub pending: Option<Pending>,
     mode: Mode,
 }
 
@@ -96,6 +100,7 @@ impl Gateway {
             ttl,
             embedding: None,
             searched: false,
+            pending: None,
             mode: settings.mode,
         };
         let keyed = match identity {
@@ -146,9 +151,11 @@ impl Gateway {
         let neighbours = self.cache.neighbours(keyed, &embedding.vector, now);
         record.step("search", watch.ms());
         let watch = Stopwatch::start();
-        let found = Cache::verify(keyed, &asked.request.prompt, &neighbours, directives, now);
+        let question = asked.question();
+        let (found, pending) = self.cache.verify(&question, keyed, &neighbours, directives, now);
         record.step("verify", watch.ms());
         memory.searched = true;
+        memory.pending = pending;
         memory.add_semantic(found);
     }
 
@@ -166,6 +173,22 @@ impl Gateway {
         let embedding = embedder.embed(&asked.request.prompt).await;
         record.step("embed", watch.ms());
         Some(embedding)
+    }
+}
+
+impl Asked {
+    fn question(&self) -> Question<'_> {
+        let cache = &self.settings.cache;
+        let budget = Budget { lookups: cache.max_wrong_hits, hits: cache.max_imprecision() };
+        // Who wants nothing but a stored answer cannot be asked to wait for another.
+        let only = self.headers.cache.only_if_cached;
+        Question {
+            lane: self.lane(),
+            prompt: &self.request.prompt,
+            goals: Goals { budget, exploration: cache.exploration },
+            draw: self.draw.map(|draw| if only { 1.0 } else { draw }),
+            observing: cache.mode == Mode::Observe,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::cache::admission::{self, Candidate, Refusal};
-use crate::cache::verify::group;
+use crate::cache::learn::{Lesson, Pending};
 use crate::cache::{Cache, Entry, Keyed, ttl};
 use crate::config::settings::Model;
 use crate::dialect::Usage;
@@ -16,6 +16,7 @@ use crate::dialect::openai::answer::Completion;
 use crate::dialect::openai::estimate_usage;
 use crate::dispatch::AttemptLog;
 use crate::embed::Vector;
+use crate::judge::Verdict;
 use crate::now::Now;
 use crate::policy::{Choice, ForcedBy};
 use crate::price::Money;
@@ -61,6 +62,8 @@ pub struct Settlement {
 pub struct Admission {
     keyed: Keyed,
     vector: Option<Vector>,
+    /// What learning from the answer needs.
+    pending: Option<Pending>,
 }
 
 impl Claim {
@@ -157,7 +160,8 @@ impl Settlement {
             took: record.waited(),
         };
         let now = Now::read();
-        self.cache.admit(admission.entry(&self.asked, record.id(), made, completion, now)?);
+        let entry = admission.entry(&self.asked, record.id(), made, completion, now)?;
+        keep(&self.cache, &self.asked, admission, entry, None);
         Ok(())
     }
 }
@@ -186,7 +190,7 @@ impl Admission {
             None => embedding.map(|embedding| embedding.vector.clone()),
             Some(_) => None,
         };
-        Some(Self { keyed, vector })
+        Some(Self { keyed, vector, pending: memory.pending.clone() })
     }
 
     /// The entry under which a complete answer is kept. How long it lives depends on who gave it.
@@ -211,11 +215,11 @@ impl Admission {
             id: id.to_owned(),
             key: self.keyed.exact,
             scope: self.keyed.scope,
+            lane: asked.lane(),
             tenant: asked.caller.tenant.clone(),
             key_name: asked.caller.key.clone(),
             prompt: asked.request.prompt.clone(),
             vector: self.vector.clone(),
-            group: group::group(&made.body),
             answer: made.body,
             usage: made.usage,
             model: made.planned.model.name.clone(),
@@ -229,6 +233,30 @@ impl Admission {
             tags: asked.policy.tags.clone(),
             hits: 0.into(),
         })
+    }
+}
+
+/// Stores an entry, and learns from its answer: how it compares with those of its neighbours, and
+/// with its own of before, if there was one.
+///
+/// `verdicts` are the truth, where it is known.
+pub fn keep(
+    cache: &Cache,
+    asked: &Asked,
+    admission: &Admission,
+    entry: Entry,
+    verdicts: Option<Vec<Verdict>>,
+) {
+    let (answer, id) = (entry.answer.clone(), entry.id.clone());
+    let before = cache.kept(&admission.keyed);
+    cache.admit(entry);
+    if let Some(pending) = admission.pending.clone() {
+        let (answer, entry) = (answer.clone(), Some(id));
+        cache.teach(Lesson::Answered { pending, answer, entry, verdicts });
+    }
+    if let Some(before) = before {
+        let prompt = asked.request.prompt.clone();
+        cache.teach(Lesson::Repeated { prompt, before, answer });
     }
 }
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use jiff::Timestamp;
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
 use serde::Serialize;
 use serde_json::json;
 
@@ -17,6 +19,7 @@ use crate::config::settings::Model;
 use crate::dialect::Usage;
 use crate::embed::Embedding;
 use crate::gateway::{Gateway, Made, Rehearsal};
+use crate::judge::Verdict;
 use crate::now::Now;
 
 use super::bill::{cost, outcome, usage};
@@ -24,6 +27,9 @@ use super::input::Row;
 use super::report::Tally;
 use super::trace::{Seen, Trace};
 use super::truth::{self, Truth};
+
+/// Of the draws that decide about exploration: two replays of one input agree.
+const SEED: u64 = 1;
 
 /// One line of `--decisions`.
 #[derive(Debug, Clone, Serialize)]
@@ -58,12 +64,17 @@ pub struct Run<'a> {
     first: Option<(Timestamp, Now)>,
     /// One for each row, if they are wanted.
     traces: Option<Vec<Trace>>,
+    /// Whom to explore, the same in every run.
+    chance: SmallRng,
     pub tally: Tally,
 }
 
 impl<'a> Run<'a> {
     /// `traced`: keeps what a report's pictures need of each row.
     pub fn new(gateway: &'a Gateway, rows: &'a [Row], traced: bool) -> Self {
+        if rows.iter().all(|row| row.label().is_some()) {
+            gateway.cache().minds().trust_labels();
+        }
         Self {
             gateway,
             settings: gateway.settings(),
@@ -72,6 +83,7 @@ impl<'a> Run<'a> {
             callers: HashMap::new(),
             first: None,
             traces: traced.then(Vec::new),
+            chance: SmallRng::seed_from_u64(SEED),
             tally: Tally::default(),
         }
     }
@@ -82,7 +94,8 @@ impl<'a> Run<'a> {
         let now = self.moment(row.time(number));
         let caller = self.caller(row);
         let body = Bytes::from(row.body());
-        let rehearsed = self.gateway.rehearse(body, &tags(row), caller, vector, now).await;
+        let draw = Some(self.chance.random());
+        let rehearsed = self.gateway.rehearse(body, &tags(row), caller, vector, draw, now).await;
         self.tally.requests += 1;
         let mut decision = blank(self.row_id(number));
         let mut trace = Trace::blank(number, now.wall);
@@ -195,9 +208,21 @@ impl<'a> Run<'a> {
         let body = completion(row, trace.row, &planned.model, &answered);
         let took = Duration::ZERO;
         let made = Made { planned: &planned, body, usage: answered, cost: trace.cost, took };
-        if rehearsal.remember(self.gateway, &entry, made) {
+        let verdicts = self.verdicts(rehearsal, trace.row);
+        if rehearsal.remember(self.gateway, &entry, made, verdicts) {
             self.made_by.insert(entry, trace.row);
         }
+    }
+
+    /// What labels and answers say of the entries that the row's answer is compared with.
+    fn verdicts(&self, rehearsal: &Rehearsal, row: usize) -> Option<Vec<Verdict>> {
+        let pending = rehearsal.memory().pending.as_ref()?;
+        let verdict = |entry: &str| {
+            let maker = self.made_by.get(entry)?;
+            let truth = truth::of(&self.rows[row], &self.rows[*maker])?;
+            Some(if truth.wrong { Verdict::Different } else { Verdict::Same })
+        };
+        Some(pending.rivals().map(|id| verdict(id).unwrap_or(Verdict::CannotTell)).collect())
     }
 
     /// Who sent the row: with the rights of its key, else of the first key of its tenant, as live.

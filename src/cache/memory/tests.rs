@@ -8,6 +8,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::cache::learn::Lane;
+use crate::cache::verify::{Budget, Goals};
 use crate::cache::{CacheKey, Scope, TtlClass};
 use crate::config::settings::{ExactCache, SemanticCache};
 use crate::dialect::Usage;
@@ -46,6 +48,7 @@ fn entry(id: &str, scope: &str, prompt: &str, degrees: f32, stored: Now) -> Entr
         id: id.into(),
         key: keyed.exact,
         scope: keyed.scope,
+        lane: Lane { tenant: scope.into(), route: "auto".into() },
         tenant: scope.into(),
         key_name: None,
         prompt: prompt.into(),
@@ -61,7 +64,6 @@ fn entry(id: &str, scope: &str, prompt: &str, degrees: f32, stored: Now) -> Entr
         cost: None,
         took: Duration::from_millis(800),
         tags: BTreeMap::new(),
-        group: u64::from_le_bytes(*hash(id).first_chunk().expect("32 bytes")),
         hits: AtomicU64::new(0),
     }
 }
@@ -85,7 +87,7 @@ fn semantic(cache: &Cache, scope: &str, prompt: &str, degrees: f32, now: Now) ->
 }
 
 const QUESTION: &str = "How do I reset my password?";
-const OTHER_WORDS: &str = "How can I reset the password?";
+const OTHER_WORDS: &str = "How can I reset my password, please?";
 const NOTHING: &str = "miss Some(NoCandidate)";
 
 /// Both steps of a lookup at the semantic level, and the hit counted as by whoever serves it.
@@ -98,7 +100,14 @@ fn look(
     now: Now,
 ) -> CacheVerdict {
     let found = cache.neighbours(keyed, vector, now);
-    let verdict = Cache::verify(keyed, prompt, &found, directives, now);
+    let question = Question {
+        lane: Lane { tenant: "a".into(), route: "auto".into() },
+        prompt,
+        goals: Goals { budget: Budget { lookups: 0.01, hits: None }, exploration: 0.0 },
+        draw: Some(0.5),
+        observing: false,
+    };
+    let (verdict, _) = cache.verify(&question, keyed, &found, directives, now);
     if let CacheVerdict::Hit { entry, .. } = &verdict {
         entry.hits.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     }
@@ -114,7 +123,8 @@ fn an_entry_is_found_by_its_key_and_by_its_meaning() {
     assert_eq!(exact(&cache, "a", QUESTION, now), "e");
     assert_eq!(exact(&cache, "a", OTHER_WORDS, now), "miss None");
     assert_eq!(semantic(&cache, "a", OTHER_WORDS, 15.0, now), "e");
-    assert_eq!(semantic(&cache, "a", OTHER_WORDS, 50.0, now), "miss Some(BelowLine)");
+    let unlike = "Where do I change my address?";
+    assert_eq!(semantic(&cache, "a", unlike, 50.0, now), "miss Some(BelowLine)");
     assert_eq!(semantic(&cache, "a", OTHER_WORDS, 61.0, now), NOTHING, "below the floor");
     assert_eq!(cache.stats().exact.entries, 1);
     assert_eq!(cache.stats().semantic.entries, 1);

@@ -5,8 +5,11 @@
 //! meets an id that it cannot resolve unless the entry is just being removed, and then skips it.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
 
+use super::super::learn::{self, Minds};
 use super::super::verify::Profile;
 use super::super::{CacheKey, Entry, Scope};
 use crate::embed::Vector;
@@ -33,6 +36,8 @@ pub(super) struct Table {
     pub(super) foresight: Option<Arc<Foresight>>,
     state: RwLock<State>,
     writer: Mutex<()>,
+    /// Whom to tell of entries that go.
+    minds: OnceLock<Arc<Minds>>,
 }
 
 /// Proof that the caller is the one writer.
@@ -58,6 +63,7 @@ struct State {
 struct Stored {
     entry: Arc<Entry>,
     profile: Arc<Profile>,
+    number: u64,
     bytes: u64,
     /// Hits when eviction last passed by.
     hits_seen: u64,
@@ -66,7 +72,9 @@ struct Stored {
 /// A neighbour with all that the verifier needs.
 #[derive(Debug, Clone)]
 pub struct Found {
-    pub(super) id: u64,
+    pub(in crate::cache) id: u64,
+    /// Number of the entry within its mind.
+    pub number: u64,
     pub entry: Arc<Entry>,
     pub profile: Arc<Profile>,
     /// Cosine in [−1, 1].
@@ -93,7 +101,13 @@ impl Table {
             foresight: None,
             state: RwLock::default(),
             writer: Mutex::default(),
+            minds: OnceLock::new(),
         }
+    }
+
+    pub(super) fn report_to(&self, minds: Arc<Minds>) {
+        // Whoever came first stays: a table belongs to one cache.
+        _ = self.minds.set(minds);
     }
 
     fn index(&self) -> ScopeIndex {
@@ -135,7 +149,8 @@ impl Table {
             state.keys.insert(entry.key, id);
             state.order.push_back(id);
             state.bytes += bytes;
-            let stored = Stored { entry: Arc::clone(&entry), profile, bytes, hits_seen: 0 };
+            let number = learn::number(&entry.id);
+            let stored = Stored { entry: Arc::clone(&entry), profile, number, bytes, hits_seen: 0 };
             state.entries.insert(id, stored);
             (id, index)
         };
@@ -169,6 +184,7 @@ impl Table {
                 let stored = state.entries.get(&near.id)?;
                 Some(Found {
                     id: near.id,
+                    number: stored.number,
                     entry: Arc::clone(&stored.entry),
                     profile: Arc::clone(&stored.profile),
                     similarity: near.similarity,
@@ -277,6 +293,9 @@ impl Table {
         drop(state);
         // A graph takes long to free: not under the lock.
         drop(emptied);
+        if let Some(minds) = self.minds.get() {
+            minds.forget(&stored.entry);
+        }
         Some(stored.entry)
     }
 

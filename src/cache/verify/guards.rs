@@ -25,7 +25,7 @@ pub fn guard(query: &Profile, candidate: &Profile) -> Option<Guard> {
 }
 
 /// A word only in one and a word only in the other are opposites.
-fn have_antonyms(query: &Profile, candidate: &Profile) -> bool {
+pub(super) fn have_antonyms(query: &Profile, candidate: &Profile) -> bool {
     let only = |a: &Profile, b: &Profile| -> Vec<String> {
         a.words().iter().filter(|word| !b.words().contains(word)).cloned().collect()
     };
@@ -38,7 +38,36 @@ fn have_antonyms(query: &Profile, candidate: &Profile) -> bool {
 /// Each has a name that is no word of the other. Names go by their capital, so a text without
 /// capitals passes; its words are left to the score.
 fn have_other_names(query: &Profile, candidate: &Profile) -> bool {
-    let lacks_a_name_of =
-        |a: &Profile, b: &Profile| b.names().iter().any(|n| !a.words().contains(n));
     lacks_a_name_of(query, candidate) && lacks_a_name_of(candidate, query)
+}
+
+/// Whether `b` has a name that is no word of `a`.
+pub(super) fn lacks_a_name_of(a: &Profile, b: &Profile) -> bool {
+    b.names().iter().any(|name| !a.words().contains(name))
+}
+
+/// The guard that forbids serving, if one does. Antonyms and other names do not: they cost right
+/// hits, and are features of the score.
+pub fn veto(query: &Profile, candidate: &Profile) -> Option<Guard> {
+    guard(query, candidate).filter(|guard| !matches!(guard, Guard::Antonym | Guard::Entity))
+}
+
+/// The same words turned around, or asked about something else: `from A to B` and `from B to A`,
+/// `Did A call B?` and `Was A called by B?`, `Where was A born?` and `When was A born?`.
+pub fn is_turned(query: &Profile, candidate: &Profile) -> bool {
+    let common = |one: &Profile, other: &Profile| -> Vec<String> {
+        one.content().iter().filter(|stem| other.content().contains(stem)).cloned().collect()
+    };
+    let in_both = common(query, candidate);
+    let is_reordered = in_both != common(candidate, query);
+    let is_passive = |profile: &Profile| profile.words().iter().any(|word| word == "by");
+    let is_passive_once = in_both.len() > 1 && is_passive(query) != is_passive(candidate);
+    let asks_other =
+        matches!((query.asks_for(), candidate.asks_for()), (Some(a), Some(b)) if a != b);
+    is_reordered || is_passive_once || asks_other
+}
+
+/// In code and arithmetic the signs are the question.
+pub fn has_other_signs(query: &Profile, candidate: &Profile) -> bool {
+    query.symbols() != candidate.symbols()
 }

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeSet;
 
+use super::restate;
+use super::wording::Wording;
 use super::words;
 
 /// Tokens of a text that are looked at. The embedder's window ends before: what is longer has no
@@ -32,6 +34,9 @@ pub struct Profile {
     names: Vec<String>,
     /// What the first telling question word asks for.
     asks_for: Option<&'static str>,
+    wording: Wording,
+    /// See `restate`.
+    essence: u128,
 }
 
 impl Profile {
@@ -81,6 +86,11 @@ impl Profile {
         self.asks_for
     }
 
+    /// What the overlap features compare.
+    pub fn wording(&self) -> &Wording {
+        &self.wording
+    }
+
     pub fn numbers(&self) -> &[String] {
         &self.numbers
     }
@@ -103,6 +113,24 @@ impl Profile {
         !self.sequence.is_empty() && self.literal == other.literal
     }
 
+    /// The same question in words that differ in form only.
+    pub fn restates(&self, other: &Self) -> bool {
+        self.essence != 0 && self.essence == other.essence
+    }
+
+    /// The same question with other numbers: the answers can hardly be the same.
+    pub fn differs_in_numbers_only(&self, other: &Self) -> bool {
+        let words = |profile: &Self| -> Vec<String> {
+            let is_number = |word: &&String| {
+                word.starts_with(|c: char| c.is_numeric()) || words::number(word).is_some()
+            };
+            profile.sequence.iter().filter(|word| !is_number(word)).cloned().collect()
+        };
+        self.numbers != other.numbers
+            && self.numbers.len() == other.numbers.len()
+            && words(self) == words(other)
+    }
+
     #[cfg(test)]
     pub(super) fn literal(&self) -> [u8; 32] {
         self.literal
@@ -116,6 +144,7 @@ impl Profile {
         size_of::<Self>()
             + strings.map(|word| word.capacity() + size_of::<String>()).sum::<usize>()
             + self.units.len() * size_of::<&str>()
+            + self.wording.bytes()
     }
 
     fn read(&mut self, word: &str, sign: Option<&str>, before: Option<&str>) {
@@ -172,6 +201,8 @@ impl Profile {
     fn finish(&mut self) {
         self.numbers.sort_unstable();
         self.symbols.sort_unstable();
+        self.essence = restate::essence(&self.sequence, &self.symbols);
+        self.wording = Wording::of(&self.sequence, &self.content);
     }
 }
 

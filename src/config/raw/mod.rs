@@ -138,6 +138,14 @@ block! {
         /// A model of `models` that is asked whether two answers are the same where nothing cheaper
         /// can tell; `null` asks nobody. Its calls are paid for.
         judge: Key<String>,
+        /// Wrong semantic hits among lookups, per tenant and route: the budget by which answers are
+        /// served from memory. `0%` serves near-literal repeats only.
+        max_wrong_hits: Key<Share>,
+        /// Right answers among semantic hits; `off` bounds wrong hits among lookups only.
+        min_precision: Key<OrOff<Share>>,
+        /// Share of would-be semantic hits that are asked upstream all the same, to measure how often
+        /// the stored answer is right; `0%` asks none.
+        exploration: Key<Share>,
         /// `observe` looks up and records, and serves nothing.
         mode: Key<RawMode>,
         /// Who shares answers.

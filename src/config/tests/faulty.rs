@@ -51,7 +51,9 @@ fn keys_and_types() {
         ("cache: {max_entrie: 1KB}", 9, "unknown key `max_entrie`; did you mean `max_entry`?"),
         ("cahce: {}", 1, "unknown key `cahce`; did you mean `cache`?"),
         // Keys of later issues do not exist.
-        ("cache: {max_wrong_hits: 1%}", 9, "unknown key `max_wrong_hits`"),
+        ("cache: {max_wrong_hits: 200%}", 25, "expected a share from 0% to 100%"),
+        ("cache: {min_precision: most}", 24, "expected a share"),
+        ("cache: {exploration: -1%}", 22, "expected a share from 0% to 100%"),
         ("cache: {persistence: {enabled: true}}", 9, "unknown key `persistence`"),
         ("embedder: {engine: auto}", 12, "unknown key `engine`"),
         ("cache: {semantic: {engine: auto}}", 20, "unknown key `engine`"),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::Check;
 use super::server::bytes;
 use super::upstream::Upstreams;
-use crate::config::at::At;
+use crate::config::at::{At, OrOff};
 use crate::config::raw::{RawCache, RawCacheRule, RawMode, RawScope};
-use crate::config::scalar::Span;
+use crate::config::scalar::{Share, Span};
 use crate::config::settings::{
     Cache, CacheEffect, CacheRule, CacheScope, ExactCache, Mode, Model, SemanticCache, Ttl,
 };
@@ -72,6 +72,13 @@ pub(super) fn cache(raw: &RawCache, upstreams: &Upstreams, check: &mut Check<'_>
     Cache {
         enabled: is_on(&raw.enabled, unsaid.enabled),
         judge: raw.judge.as_ref().and_then(|named| judge(named, upstreams, check)),
+        max_wrong_hits: share(&raw.max_wrong_hits).unwrap_or(unsaid.max_wrong_hits),
+        min_precision: match raw.min_precision.as_ref().map(|key| &key.value) {
+            Some(OrOff::Off) => None,
+            Some(OrOff::On(share)) => Some(share.0 as f32),
+            None => unsaid.min_precision,
+        },
+        exploration: share(&raw.exploration).unwrap_or(unsaid.exploration),
         mode: mode(&raw.mode),
         scope: match raw.scope.as_ref().map(|scope| scope.value) {
             Some(RawScope::Key) => CacheScope::Key,
@@ -102,6 +109,10 @@ pub(super) fn cache(raw: &RawCache, upstreams: &Upstreams, check: &mut Check<'_>
         feedback_window: span(&raw.feedback_window, unsaid.feedback_window),
         rules: raw.rules.iter().flatten().filter_map(|rule| cache_rule(rule, check)).collect(),
     }
+}
+
+fn share(key: &Option<At<Share>>) -> Option<f32> {
+    key.as_ref().map(|share| share.value.0 as f32)
 }
 
 /// The model that compares answers. Without a price its calls would stand in the ledger as free.

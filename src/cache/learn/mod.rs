@@ -1,0 +1,322 @@
+//! What the cache learns from answers: one mind (`verify::mind`) for each tenant and route, asked on
+//! the line and taught beside it.
+//!
+//! Here: who has which mind, and asking it. `lesson` compares answers and teaches, `teacher` is the
+//! thread that does so. Deciding and learning themselves are `verify`'s.
+
+mod lesson;
+mod teacher;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use super::semantic::Found;
+use super::verify::features::TABLE;
+use super::verify::mind::{Contender, Decision, Exploring, Goals, Mind, Weighed};
+use super::verify::weights::{Prior, SHIPPED};
+use super::verify::{Candidate, Errors, Profile};
+use super::{Entry, Evidence, MissDetail};
+use crate::judge::rates::Rates;
+
+pub use lesson::{Lesson, Pending};
+pub use teacher::Teacher;
+
+/// Minds that are kept. Beyond it the one that was asked least lately is forgotten: its traffic
+/// begins again with the shipped prior. Names of models are a caller's to choose, so there must be
+/// an end.
+const MAX_MINDS: usize = 512;
+
+/// The route whose mind a tenant's new route starts from.
+const DEFAULT_ROUTE: &str = "auto";
+
+/// Features that an explanation names.
+const REASONS: usize = 5;
+
+/// Whose traffic a mind has seen.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Lane {
+    pub tenant: Arc<str>,
+    /// A route, `tier/…` or the name of a model.
+    pub route: Arc<str>,
+}
+
+/// A mind with its lock. Deciding takes some tens of microseconds under it, learning likewise;
+/// refits happen outside.
+#[derive(Debug)]
+pub struct Pupil {
+    pub lane: Lane,
+    mind: Mutex<Mind>,
+    /// When it was last asked, by the count of all questions.
+    asked: AtomicU64,
+}
+
+/// Every mind, and what the judge's word is worth.
+#[derive(Debug)]
+pub struct Minds {
+    prior: &'static Prior,
+    pupils: Mutex<HashMap<Lane, Arc<Pupil>>>,
+    judge: Mutex<Rates>,
+    questions: AtomicU64,
+    /// Verdicts are labels: nobody errs.
+    labelled: AtomicBool,
+}
+
+/// What is asked of a mind.
+#[derive(Debug, Clone)]
+pub struct Question<'a> {
+    pub lane: Lane,
+    pub prompt: &'a str,
+    pub goals: Goals,
+    /// Uniform in [0, 1); `None`: only a rehearsal, which explores nothing and is not counted.
+    pub draw: Option<f32>,
+    /// Nothing will be served, whatever is found: every would-be hit is asked upstream.
+    pub observing: bool,
+}
+
+/// What a mind says.
+#[derive(Debug)]
+pub struct Advice {
+    /// The place of the neighbour whose answer may be served.
+    pub serve: Option<usize>,
+    /// Why none is.
+    pub refusal: Option<MissDetail>,
+    pub evidence: Option<Evidence>,
+    /// What learning from the answer needs; `None` for a rehearsal.
+    pub pending: Option<Pending>,
+}
+
+/// How well a mind keeps to its budget.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Standing {
+    #[serde(flatten)]
+    pub lane: Lane,
+    /// The score from which on answers are served; `None`: none are.
+    pub line: Option<f32>,
+    /// Wrong hits among lookups: estimate and upper bound; `None`: unmeasured.
+    pub wrong_hits: Option<(f32, f32)>,
+    /// Verdicts above the line that the estimate rests on.
+    pub labels: u32,
+    pub entries: usize,
+    pub alarms: usize,
+}
+
+impl Minds {
+    pub fn new() -> Self {
+        Self {
+            prior: &SHIPPED,
+            pupils: Mutex::default(),
+            judge: Mutex::default(),
+            questions: AtomicU64::new(0),
+            labelled: AtomicBool::new(false),
+        }
+    }
+
+    /// Asks the lane's mind about a prompt and its neighbours, in falling similarity. `fits` says
+    /// why an entry that answers cannot be served all the same.
+    pub fn ask(
+        &self,
+        question: &Question<'_>,
+        found: &[Found],
+        fits: impl Fn(&Entry) -> Option<MissDetail>,
+    ) -> Advice {
+        let pupil = self.pupil(&question.lane);
+        let judge = self.errors();
+        let query = Profile::of(question.prompt);
+        let candidates: Vec<Candidate<'_>> = found.iter().map(candidate).collect();
+        let mut mind = pupil.mind();
+        let weighed = mind.weigh(self.prior, &query, &candidates);
+        let draw = question.draw.filter(|_| !question.observing);
+        // A draw of 1 explores nothing.
+        let decision = mind.decide(&weighed, &question.goals, &judge, draw.unwrap_or(1.0));
+        let line = mind.line().at;
+        let best = weighed.contenders.first();
+        let mut advice = Advice {
+            serve: None,
+            refusal: refusal(&decision),
+            evidence: best.map(|best| evidence(best, found, line)),
+            pending: None,
+        };
+        let mut counted = decision;
+        if let (Decision::Serve { propensity }, Some(best)) = (decision, best) {
+            advice.refusal = fits(&found[best.place].entry);
+            advice.serve = advice.refusal.is_none().then_some(best.place);
+            if question.observing || advice.serve.is_none() {
+                // Its answer will be known, and not by chance.
+                let why = Exploring::Drawn;
+                counted = Decision::Explore { propensity: propensity.max(1.0), why };
+            }
+        }
+        if question.draw.is_some() {
+            let lookup = mind.remember(&query, &weighed, &counted);
+            let due = mind.is_due();
+            drop(mind);
+            advice.pending =
+                Some(Pending::new(pupil, lookup, rivals(&query, &weighed, found), question, due));
+        } else if let (Some(evidence), Some(best)) = (&mut advice.evidence, best) {
+            evidence.because = because(&mind, best);
+        }
+        advice
+    }
+
+    /// An entry is gone from the semantic level.
+    pub fn forget(&self, entry: &Entry) {
+        let pupil = self.lock().get(&entry.lane).cloned();
+        if let Some(pupil) = pupil {
+            pupil.mind().forget(number(&entry.id));
+        }
+    }
+
+    /// How each mind stands, by tenant and route.
+    pub fn standings(&self) -> Vec<Standing> {
+        let pupils: Vec<Arc<Pupil>> = self.lock().values().cloned().collect();
+        let mut standings: Vec<Standing> = pupils.iter().map(|pupil| pupil.standing()).collect();
+        standings
+            .sort_by(|a, b| (&a.lane.tenant, &a.lane.route).cmp(&(&b.lane.tenant, &b.lane.route)));
+        standings
+    }
+
+    /// The judge's rates of error as they are believed now.
+    pub fn errors(&self) -> Errors {
+        if self.labelled.load(Ordering::Relaxed) {
+            return Errors::NONE;
+        }
+        let rates = self.rates();
+        Errors {
+            false_same: rates.false_same() as f32,
+            false_different: rates.false_different() as f32,
+        }
+    }
+
+    /// From now on verdicts are labels, as in a replay of labelled traffic.
+    pub fn trust_labels(&self) {
+        self.labelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Entries with the same answer as this one, itself included.
+    pub fn group_of(&self, entry: &Entry) -> Vec<u64> {
+        let Some(pupil) = self.lock().get(&entry.lane).cloned() else { return Vec::new() };
+        let mind = pupil.mind();
+        let member = mind.groups().member(number(&entry.id));
+        member.map_or_else(Vec::new, |member| mind.groups().members(member.group))
+    }
+
+    fn rates(&self) -> MutexGuard<'_, Rates> {
+        self.judge.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pupil(&self, lane: &Lane) -> Arc<Pupil> {
+        let asked = self.questions.fetch_add(1, Ordering::Relaxed);
+        let mut pupils = self.lock();
+        if let Some(pupil) = pupils.get(lane) {
+            pupil.asked.store(asked, Ordering::Relaxed);
+            return Arc::clone(pupil);
+        }
+        if pupils.len() >= MAX_MINDS {
+            let oldest = pupils.values().min_by_key(|pupil| pupil.asked.load(Ordering::Relaxed));
+            if let Some(lane) = oldest.map(|pupil| pupil.lane.clone()) {
+                pupils.remove(&lane);
+            }
+        }
+        let default = Lane { tenant: lane.tenant.clone(), route: DEFAULT_ROUTE.into() };
+        let mind = match pupils.get(&default) {
+            Some(parent) => parent.mind().heir(),
+            None => Mind::new(self.prior),
+        };
+        let pupil = Arc::new(Pupil {
+            lane: lane.clone(),
+            mind: Mutex::new(mind),
+            asked: AtomicU64::new(asked),
+        });
+        pupils.insert(lane.clone(), Arc::clone(&pupil));
+        pupil
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Lane, Arc<Pupil>>> {
+        self.pupils.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Minds {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Pupil {
+    fn mind(&self) -> MutexGuard<'_, Mind> {
+        // A mind is left whole wherever it can panic: its parts are written one after the other.
+        self.mind.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn standing(&self) -> Standing {
+        let mind = self.mind();
+        let line = mind.line();
+        Standing {
+            lane: self.lane.clone(),
+            line: line.at.is_finite().then_some(line.at),
+            wrong_hits: (line.labels > 0).then_some((line.estimate, line.upper)),
+            labels: line.labels,
+            entries: mind.groups().len(),
+            alarms: mind.groups().alarms(),
+        }
+    }
+}
+
+/// Number of an entry within its mind: the same in every process.
+pub fn number(id: &str) -> u64 {
+    let hash = blake3::hash(id.as_bytes());
+    u64::from_le_bytes(*hash.as_bytes().first_chunk().expect("invariant: a hash has 32 bytes"))
+}
+
+fn candidate(found: &Found) -> Candidate<'_> {
+    Candidate { entry: found.number, profile: &found.profile, similarity: found.similarity }
+}
+
+fn refusal(decision: &Decision) -> Option<MissDetail> {
+    match decision {
+        Decision::Serve { .. } => None,
+        Decision::Explore { .. } => Some(MissDetail::Explored),
+        Decision::BelowLine => Some(MissDetail::BelowLine),
+        Decision::Guard(guard) => Some(MissDetail::Guard(*guard)),
+        Decision::NoCandidate => Some(MissDetail::NoCandidate),
+    }
+}
+
+fn evidence(best: &Contender, found: &[Found], line: f32) -> Evidence {
+    Evidence {
+        entry: found[best.place].entry.id.clone(),
+        similarity: best.similarity,
+        margin: best.margin,
+        score: best.z,
+        line,
+        guard: best.guard,
+        because: Vec::new(),
+    }
+}
+
+/// The features that move the score most, with the log-odds that each adds.
+fn because(mind: &Mind, best: &Contender) -> Vec<(&'static str, f32)> {
+    let parts = mind.weights().weights.iter().zip(&best.values);
+    let mut named: Vec<(&'static str, f32)> =
+        TABLE.iter().zip(parts).map(|(f, (weight, value))| (f.name, weight * value)).collect();
+    named.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
+    named.truncate(REASONS);
+    named
+}
+
+/// The entries that the lookup's answer will be compared with, and whether they are known to differ.
+fn rivals(query: &Profile, weighed: &Weighed, found: &[Found]) -> Vec<lesson::Rival> {
+    let rivals = weighed.contenders.iter().map(|contender| {
+        let found = &found[contender.place];
+        lesson::Rival {
+            entry: Arc::clone(&found.entry),
+            other_number: query.differs_in_numbers_only(&found.profile),
+        }
+    });
+    rivals.collect()
+}

@@ -1,0 +1,313 @@
+//! What speaks for and against a candidate: one table of features with their getters. Pure.
+//!
+//! Weights, means and deviations are the prior's (`weights`), by name.
+
+use super::groups::{Group, Groups};
+use super::profile::Profile;
+use super::rarity::Rarity;
+use super::wording::{has, jaccard};
+use super::{Candidate, guards};
+
+/// Cosine of the rival where there is none: what unrelated texts reach.
+const NO_RIVAL: f32 = 0.3;
+
+/// Neighbours that `dens` and `agree` look at, and those that `vote` does.
+const NEAR: usize = 8;
+const VOTERS: usize = 16;
+
+/// How fast a neighbour's vote fades with its distance from the nearest.
+const FADE: f32 = 20.0;
+
+/// Sums of rarity end here.
+const MOST_RARITY: f32 = 30.0;
+
+/// The value of each feature, in the order of [`TABLE`].
+pub type Values = [f32; COUNT];
+
+/// A feature: its name in the prior, in records and in `explain`, and how it is read.
+#[derive(Debug)]
+pub struct Feature {
+    pub name: &'static str,
+    pub meaning: &'static str,
+    get: fn(&Pair<'_>) -> f32,
+}
+
+/// What a lookup's candidates share: computed once for all of them.
+#[derive(Debug)]
+pub struct Neighbourhood<'a> {
+    pub query: &'a Profile,
+    pub candidates: &'a [Candidate<'a>],
+    /// Group of each candidate; one that is not known is a group of its own.
+    pub groups: Vec<Option<Group>>,
+    pub records: &'a Groups,
+    pub rarity: &'a Rarity,
+    idf: Vec<f32>,
+    density: f32,
+    votes: Vec<f32>,
+}
+
+/// A query and one of its candidates, with everything that several features need.
+#[derive(Debug)]
+struct Pair<'a> {
+    near: &'a Neighbourhood<'a>,
+    candidate: &'a Candidate<'a>,
+    group: Option<Group>,
+    place: usize,
+    similarity: f32,
+    rival: f32,
+    words: f32,
+    lacks: Lacks,
+}
+
+/// Rarity of the content words that one side has and the other has not.
+#[derive(Debug, Clone, Copy, Default)]
+struct Lacks {
+    /// Of the query, in the candidate; of the candidate, in the query.
+    of_query: f32,
+    of_candidate: f32,
+    /// Share of the rarity of both.
+    share: f32,
+    /// The rarest stem of the query that the candidate lacks.
+    rarest: f32,
+    /// Of the query, in every entry of the candidate's group.
+    in_group: f32,
+    rarest_in_group: f32,
+    /// Of those, what an entry of another group has.
+    elsewhere: f32,
+}
+
+impl<'a> Neighbourhood<'a> {
+    /// `candidates` in falling similarity.
+    pub fn new(
+        query: &'a Profile,
+        candidates: &'a [Candidate<'a>],
+        records: &'a Groups,
+        rarity: &'a Rarity,
+    ) -> Self {
+        let groups: Vec<_> = candidates
+            .iter()
+            .map(|candidate| records.member(candidate.entry).map(|member| member.group))
+            .collect();
+        let nearest = candidates.first().map_or(0.0, |candidate| candidate.similarity);
+        let near = &candidates[..candidates.len().min(NEAR)];
+        let density = near.iter().map(|candidate| candidate.similarity).sum::<f32>();
+        let voters = candidates.iter().take(VOTERS);
+        let votes = voters.map(|c| (FADE * (c.similarity - nearest)).exp()).collect();
+        let idf = query.wording().content().iter().map(|stem| rarity.idf(*stem)).collect();
+        let density = density / near.len().max(1) as f32;
+        Self { query, candidates, groups, records, rarity, idf, density, votes }
+    }
+
+    /// Whether two candidates have one answer, as far as is known.
+    pub fn agree(&self, a: usize, b: usize) -> bool {
+        a == b || (self.groups[a].is_some() && self.groups[a] == self.groups[b])
+    }
+
+    /// The features of the candidate at `place`.
+    pub fn values(&self, place: usize) -> Values {
+        let pair = self.pair(place);
+        std::array::from_fn(|feature| (TABLE[feature].get)(&pair))
+    }
+
+    /// Cosine of the most similar candidate with another answer than that of `place`.
+    pub fn rival(&self, place: usize) -> f32 {
+        let other = (0..self.candidates.len()).find(|other| !self.agree(place, *other));
+        other.map_or(NO_RIVAL, |other| self.candidates[other].similarity.max(NO_RIVAL))
+    }
+
+    fn pair(&self, place: usize) -> Pair<'_> {
+        let candidate = &self.candidates[place];
+        let (query, stored) = (self.query.wording(), candidate.profile.wording());
+        Pair {
+            near: self,
+            candidate,
+            group: self.groups[place],
+            place,
+            similarity: candidate.similarity,
+            rival: self.rival(place),
+            words: jaccard(query.content(), stored.content()),
+            lacks: self.lacks(place),
+        }
+    }
+
+    fn lacks(&self, place: usize) -> Lacks {
+        let mut lacks = Lacks::default();
+        let query = self.query.wording().content();
+        let stored = self.candidates[place].profile.wording().content();
+        let mut both = 0.0;
+        for (stem, idf) in query.iter().zip(&self.idf) {
+            if has(stored, *stem) {
+                both += idf;
+                continue;
+            }
+            lacks.of_query += idf;
+            lacks.rarest = lacks.rarest.max(*idf);
+            let holds =
+                |other: &usize| has(self.candidates[*other].profile.wording().content(), *stem);
+            let (own, others): (Vec<usize>, Vec<usize>) =
+                (0..self.candidates.len()).partition(|other| self.agree(place, *other));
+            if own.iter().any(holds) {
+                continue;
+            }
+            lacks.in_group += idf;
+            lacks.rarest_in_group = lacks.rarest_in_group.max(*idf);
+            if others.iter().any(holds) {
+                lacks.elsewhere += idf;
+            }
+        }
+        let missing = stored.iter().filter(|stem| !has(query, **stem));
+        lacks.of_candidate = missing.map(|stem| self.rarity.idf(*stem)).sum();
+        let all = both + lacks.of_query + lacks.of_candidate;
+        lacks.share = if all > 0.0 { (lacks.of_query + lacks.of_candidate) / all } else { 0.0 };
+        lacks
+    }
+
+    /// Share of the near neighbours that have the answer of `place`.
+    fn agreement(&self, place: usize) -> f32 {
+        let near = self.candidates.len().min(NEAR);
+        (0..near).filter(|other| self.agree(place, *other)).count() as f32 / NEAR as f32
+    }
+
+    fn vote(&self, place: usize) -> f32 {
+        let votes = self.votes.iter().enumerate();
+        let own: f32 = votes.filter(|(other, _)| self.agree(place, *other)).map(|(_, v)| v).sum();
+        own / self.votes.iter().sum::<f32>().max(f32::MIN_POSITIVE)
+    }
+}
+
+impl Pair<'_> {
+    fn both(&self) -> (&Profile, &Profile) {
+        (self.near.query, self.candidate.profile)
+    }
+
+    fn lengths(&self) -> (f32, f32) {
+        let (query, stored) = self.both();
+        let (a, b) = (query.wording().len() as f32, stored.wording().len() as f32);
+        (a.min(b), a.max(b))
+    }
+
+    fn names_lacking(&self) -> (bool, bool) {
+        let (query, stored) = self.both();
+        (guards::lacks_a_name_of(query, stored), guards::lacks_a_name_of(stored, query))
+    }
+
+    fn is_negated(&self) -> bool {
+        let (query, stored) = self.both();
+        query.is_negated() != stored.is_negated()
+    }
+
+    fn numbers_differ(&self) -> bool {
+        let (query, stored) = self.both();
+        query.numbers() != stored.numbers()
+    }
+}
+
+fn flag(is_so: bool) -> f32 {
+    f32::from(u8::from(is_so))
+}
+
+fn record(right: u32, wrong: u32) -> f32 {
+    ((right as f32 + 1.0) / (wrong as f32 + 1.0)).ln().clamp(-3.0, 3.0)
+}
+
+/// Tenths of a sum of rarity.
+fn rarity(sum: f32) -> f32 {
+    sum.min(MOST_RARITY) / 10.0
+}
+
+macro_rules! table {
+    ($($name:literal: $meaning:literal, $get:expr;)*) => {
+        /// Number of features.
+        pub const COUNT: usize = [$($name),*].len();
+        /// Every feature.
+        pub static TABLE: [Feature; COUNT] =
+            [$(Feature { name: $name, meaning: $meaning, get: $get }),*];
+    };
+}
+
+table! {
+    "cos": "cosine of query and candidate",
+        |p| p.similarity;
+    "margin": "cosine ahead of the nearest entry with another answer",
+        |p| (p.similarity - p.rival).clamp(-0.3, 0.5);
+    "mcap": "the margin, capped",
+        |p| (p.similarity - p.rival).clamp(0.0, 0.15);
+    "other": "cosine of the nearest entry with another answer",
+        |p| p.rival;
+    "coshi": "cosine above 0.9",
+        |p| (p.similarity - 0.9).max(0.0);
+    "dens": "mean cosine of the nearest eight",
+        |p| p.near.density;
+    "agree": "share of the nearest eight with this answer",
+        |p| p.near.agreement(p.place);
+    "vote": "share of the votes of the nearest sixteen, fading with distance",
+        |p| p.near.vote(p.place);
+    "lsize": "entries with this answer, logarithm",
+        |p| (p.group.map_or(1, |g| p.near.records.standing(g).entries).clamp(1, 32) as f32).ln_1p();
+    "grec": "record of this answer: log of right to wrong verdicts",
+        |p| p.group.map_or(0.0, |g| { let s = p.near.records.standing(g); record(s.right, s.wrong) });
+    "erec": "record of this entry",
+        |p| p.near.records.member(p.candidate.entry)
+            .map_or(0.0, |m| record(m.right.into(), m.wrong.into()));
+    "wgap": "cosine above the largest at which this entry was judged different",
+        |p| match p.near.records.member(p.candidate.entry) {
+            Some(member) if member.wrong > 0 => (p.similarity - member.wrong_at).clamp(-0.3, 0.3),
+            _ => 0.3,
+        };
+    "num_conf": "each has numbers that the other lacks",
+        |p| { let (a, b) = p.both(); flag(lacks_one(a.numbers(), b.numbers()) && lacks_one(b.numbers(), a.numbers())) };
+    "num_ne": "the numbers differ",
+        |p| flag(p.numbers_differ());
+    "ant": "a word only in one is the opposite of a word only in the other",
+        |p| { let (a, b) = p.both(); flag(guards::have_antonyms(a, b)) };
+    "neg": "one is negated",
+        |p| flag(p.is_negated());
+    "day": "days or months differ",
+        |p| { let (a, b) = p.both(); flag(a.days() != b.days()) };
+    "capconf": "each has a name that the other lacks",
+        |p| { let (a, b) = p.names_lacking(); flag(a && b) };
+    "capone": "one has a name that the other lacks",
+        |p| { let (a, b) = p.names_lacking(); flag(a != b) };
+    "bag": "the same words in another order",
+        |p| { let (a, b) = p.both(); flag(a.wording().is_reordering_of(b.wording())) };
+    "same": "the same content words, numbers and negation",
+        |p| { let (a, b) = p.both(); flag(!a.wording().content().is_empty()
+            && a.wording().content() == b.wording().content() && !p.numbers_differ() && !p.is_negated()) };
+    "jac": "overlap of words",
+        |p| { let (a, b) = p.both(); jaccard(a.wording().words(), b.wording().words()) };
+    "cjac": "overlap of content words",
+        |p| p.words;
+    "tri": "overlap of character trigrams",
+        |p| { let (a, b) = p.both(); jaccard(a.wording().trigrams(), b.wording().trigrams()) };
+    "big": "overlap of word pairs",
+        |p| { let (a, b) = p.both(); jaccard(a.wording().bigrams(), b.wording().bigrams()) };
+    "lcs": "longest common run of words in order",
+        |p| { let (a, b) = p.both(); a.wording().common_order(b.wording()) };
+    "uq": "rarity of the query's words that the candidate lacks",
+        |p| rarity(p.lacks.of_query);
+    "uc": "rarity of the candidate's words that the query lacks",
+        |p| rarity(p.lacks.of_candidate);
+    "udr": "share of the rarity that only one of them has",
+        |p| p.lacks.share;
+    "umin": "the smaller of the two rarities",
+        |p| rarity(p.lacks.of_query.min(p.lacks.of_candidate));
+    "mq": "the rarest word of the query that the candidate lacks",
+        |p| (p.lacks.rarest / 10.0).min(1.0);
+    "gqs": "rarity of the query's words that no entry with this answer has",
+        |p| rarity(p.lacks.in_group);
+    "gq": "the rarest of those",
+        |p| (p.lacks.rarest_in_group / 10.0).min(1.0);
+    "oq": "rarity of those that an entry with another answer has",
+        |p| rarity(p.lacks.elsewhere);
+    "len": "words of the shorter, logarithm",
+        |p| p.lengths().0.ln_1p();
+    "lr": "words of the shorter to the longer",
+        |p| { let (short, long) = p.lengths(); if long > 0.0 { short / long } else { 0.0 } };
+    "wh": "the question words differ",
+        |p| { let (a, b) = p.both(); flag(!a.wording().asks_like(b.wording())) };
+}
+
+/// Whether `b` has a member that `a` lacks.
+fn lacks_one(a: &[String], b: &[String]) -> bool {
+    b.iter().any(|number| !a.contains(number))
+}
