@@ -27,6 +27,8 @@ pub enum GatewayError {
     UnknownUrl { message: String },
     /// The path exists, the method does not (405).
     MethodNotAllowed { message: String },
+    /// It contradicts what was said before (409); `param` names the field that does.
+    Conflict { message: String, param: &'static str },
     /// The body is larger than `server.body_limit` (413).
     RequestTooLarge { limit: u64 },
     /// Not `application/json` (415).
@@ -45,6 +47,8 @@ pub enum GatewayError {
     Timeout { after: Duration },
     /// `only-if-cached` and nothing stored (504).
     NotCached,
+    /// Purged entries may come back after a restart (500); the message says what to do.
+    PurgeUndone { message: String },
     /// A fault of ours (500); the text is for the log only.
     Internal { log: String },
 }
@@ -80,6 +84,7 @@ impl GatewayError {
             Self::ModelNotFound { .. } => "model_not_found",
             Self::UnknownUrl { .. } => "unknown_url",
             Self::MethodNotAllowed { .. } => "method_not_allowed",
+            Self::Conflict { .. } => "conflict",
             Self::RequestTooLarge { .. } => "request_too_large",
             Self::UnsupportedMediaType { .. } => "unsupported_media_type",
             Self::RateLimited { .. } => "rate_limit_exceeded",
@@ -89,8 +94,22 @@ impl GatewayError {
             Self::Overloaded { .. } => "overloaded",
             Self::Timeout { .. } => "timeout",
             Self::NotCached => "not_cached",
+            Self::PurgeUndone { .. } => "purge_undone",
             Self::Internal { .. } => "internal",
         }
+    }
+
+    /// Whether providers or the gateway are in trouble, rather than the request: an expired answer
+    /// may then be better than none.
+    pub fn is_outage(&self) -> bool {
+        matches!(
+            self,
+            Self::RateLimited { .. }
+                | Self::UpstreamFailed { .. }
+                | Self::ProviderAuth { .. }
+                | Self::Overloaded { .. }
+                | Self::Timeout { .. }
+        )
     }
 
     /// The sentence for the client.
@@ -103,6 +122,8 @@ impl GatewayError {
             | Self::ModelNotFound { message }
             | Self::UnknownUrl { message }
             | Self::MethodNotAllowed { message }
+            | Self::PurgeUndone { message }
+            | Self::Conflict { message, .. }
             | Self::UnsupportedMediaType { message } => message.clone(),
             Self::InvalidApiKey => {
                 "Incorrect API key provided. Send the key as `Authorization: Bearer sg-…`.".into()

@@ -3,9 +3,12 @@
 //! authenticate → decode → guard → resolve → key → exact cache → embed → semantic cache →
 //! single-flight → decide → reserve → dispatch → reply → record
 
+mod beside;
 mod desk;
+mod entries;
 mod errand;
 mod explain;
+mod feedback;
 mod flight;
 mod follow;
 mod listen;
@@ -24,9 +27,10 @@ use axum::http::HeaderMap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::access::{Access, Caller};
-use crate::cache::Cache;
 use crate::cache::key::identify;
 use crate::cache::learn::Lane;
+use crate::cache::ttl::{self, Life};
+use crate::cache::{Cache, Refreshes};
 use crate::config::Settings;
 use crate::config::settings::Mode;
 use crate::dialect::openai::ChatRequest;
@@ -69,6 +73,7 @@ pub struct Gateway {
     cache: Arc<Cache>,
     /// Upstream calls that equal requests may share.
     flights: Arc<Flights>,
+    refreshes: Refreshes,
     /// `None` is `embedder: off`.
     embedder: Option<Embedder>,
     /// Trained heads that fit the embedder; `None` without one.
@@ -110,6 +115,8 @@ struct Asked {
     headers: Arc<RequestHeaders>,
     request: Arc<ChatRequest>,
     policy: Arc<Policy>,
+    /// How long answers to it live; whoever answers may make it shorter.
+    life: Life,
     now: Now,
     /// The prompt's embedding where it is known beforehand, as in a replay.
     vector: Option<Embedding>,
@@ -144,6 +151,7 @@ impl Gateway {
             jobs,
             cache,
             flights: Arc::default(),
+            refreshes: Refreshes::default(),
             embedder,
             heads,
             recorder,
@@ -176,20 +184,28 @@ impl Gateway {
         let permit = self.admit()?;
         let asked = self.understand(state, caller, call, record).await?;
         record.policy(&asked.policy);
-        let identity =
-            identify(&asked.request, &asked.caller, &asked.policy, &asked.settings.cache);
+        let identity = identify(
+            &asked.request,
+            &asked.caller,
+            &asked.policy,
+            &asked.settings.cache,
+            asked.life,
+        );
         let mut memory = self.recall(&asked, identity, record).await;
         if let Some(hit) = memory.hit() {
+            self.follow_up(&asked, &memory, &hit, record);
             return Ok(Answered::hit(&asked, hit, record));
         }
         if asked.headers.cache.only_if_cached {
             return Err(GatewayError::NotCached);
         }
-        let seat = match self.board(&asked, &mut memory, record).await? {
-            Boarding::Ask(seat) => seat,
-            Boarding::Shared(shared) => {
+        let reserve = self.reserve(&asked, &memory);
+        let seat = match self.board(&asked, &mut memory, record).await {
+            Ok(Boarding::Ask(seat)) => seat,
+            Ok(Boarding::Shared(shared)) => {
                 return Ok(shared.into_answered(&asked, &memory, permit, record));
             }
+            Err(error) => return Answered::instead(error, &asked, reserve.as_ref(), record),
         };
         let decision = self.decide(&asked, &memory, record)?;
         let order = order(&asked, &decision, record);
@@ -199,6 +215,7 @@ impl Gateway {
             dispatcher: self.dispatcher.clone(),
             order,
             claim: Claim::new(self, asked, &memory, permit),
+            reserve,
             record: record.hand_over(),
             aboard: aboard.clone(),
             cut: self.cut.clone(),
@@ -275,8 +292,10 @@ fn consider(
         return Err(error);
     }
     let policy = policy::resolve(settings, &caller, &request, &headers, now.hour_utc())?;
+    let life = ttl::life(&request.prompt, &policy, &settings.cache.ttl);
     Ok(Asked {
         settings: settings.clone(),
+        life,
         caller,
         headers: Arc::new(headers),
         request: Arc::new(request),

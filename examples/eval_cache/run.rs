@@ -3,7 +3,7 @@
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use semgate::cache::verify::features::Values;
-use semgate::cache::verify::mind::{Decision, Goals, Mind};
+use semgate::cache::verify::mind::{Decision, Exploring, Goals, Mind, Weighed};
 use semgate::cache::verify::weights::Prior;
 use semgate::cache::verify::{Candidate, Errors, Verdict};
 
@@ -38,7 +38,6 @@ pub enum Outcome {
 #[derive(Debug, Clone)]
 pub struct Sample {
     pub values: Values,
-    pub z: f32,
     pub right: bool,
 }
 
@@ -50,13 +49,14 @@ pub struct Run {
     pub hits: Vec<(usize, usize)>,
     /// Duration of each decision in nanoseconds.
     pub nanoseconds: Vec<u32>,
-    pub lines: Vec<f32>,
     /// Last estimate of the wrong-hit rate.
     pub estimate: f32,
+    /// Explored because the group was suspect or not verified since the last alarm.
     pub forced: usize,
     pub alarms: usize,
-    pub vetoed_right: usize,
+    /// Lookups whose best candidate a guard vetoed, and those whose answer it had.
     pub vetoed: usize,
+    pub vetoed_right: usize,
 }
 
 pub fn run(stream: &Stream, prior: &Prior, setup: &Setup) -> Run {
@@ -67,37 +67,24 @@ pub fn run(stream: &Stream, prior: &Prior, setup: &Setup) -> Run {
     let truth = Truth { stream, replaced: setup.replaced };
     for query in 0..stream.len() {
         let near = stream.nearest(query, &stored, CANDIDATES);
-        let candidates: Vec<Candidate<'_>> = near
-            .iter()
-            .map(|(row, similarity)| Candidate {
-                entry: *row as u64,
-                profile: &stream.profiles[*row],
-                similarity: *similarity,
-            })
-            .collect();
+        let candidate = |(row, similarity): &(usize, f32)| Candidate {
+            entry: *row as u64,
+            profile: &stream.profiles[*row],
+            similarity: *similarity,
+        };
+        let candidates: Vec<Candidate<'_>> = near.iter().map(candidate).collect();
         let profile = &stream.profiles[query];
         let draw: f32 = rng.random();
-        let clock = std::time::Instant::now();
+        let clock = started();
         let weighed = mind.weigh(prior, profile, &candidates);
         let mut decision = mind.decide(&weighed, &setup.goals, &setup.judge, draw);
-        run.nanoseconds.push(clock.elapsed().as_nanos() as u32);
+        run.nanoseconds.push(u32::try_from(clock.elapsed().as_nanos()).unwrap_or(u32::MAX));
         if setup.mute && matches!(decision, Decision::Serve { .. }) {
             decision = Decision::BelowLine;
         }
-        if matches!(decision, Decision::Explore { why: semgate::cache::verify::mind::Exploring::Suspect | semgate::cache::verify::mind::Exploring::Unverified, .. }) { run.forced += 1; }
         let lookup = mind.remember(profile, &weighed, &decision);
-        if let Some(best) = weighed.contenders.first() {
-            let right = truth.same(query, best.entry as usize);
-            run.samples.push(Sample { values: best.values, z: best.z, right });
-            if best.guard.is_some() {
-                run.vetoed += 1;
-                run.vetoed_right += usize::from(right);
-            }
-        }
+        run.note(&weighed, &decision, |entry| truth.same(query, entry));
         if let (Decision::Serve { .. }, Some(best)) = (decision, weighed.contenders.first()) {
-            let right = truth.same(query, best.entry as usize);
-            run.outcomes.push(if right { Outcome::Right } else { Outcome::Wrong });
-            if !right && std::env::var("DBW").is_ok() { let g = best.group.unwrap(); let m = mind.groups().members(g); let pure = m.iter().filter(|e| stream.answers[**e as usize] == stream.answers[query]).count(); let own = m.iter().filter(|e| stream.answers[**e as usize] == stream.answers[best.entry as usize]).count(); eprintln!("wrong {query} z {:.2} cos {:.2} members {} query's {} entry's {} | {} | {}", best.z, best.similarity, m.len(), pure, own, stream.prompts[query], stream.prompts[best.entry as usize]); }
             run.hits.push((query, best.entry as usize));
         } else {
             let verdicts: Vec<Verdict> = lookup
@@ -109,12 +96,9 @@ pub fn run(stream: &Stream, prior: &Prior, setup: &Setup) -> Run {
             for gone in mind.learn(&lookup, &verdicts, Some(query as u64), &setup.judge) {
                 stored[gone as usize] = false;
             }
-            let explored = matches!(decision, Decision::Explore { .. });
-            run.outcomes.push(if explored { Outcome::Explored } else { Outcome::Miss });
         }
         if mind.is_due() {
             mind.study(prior, &setup.goals, &setup.judge);
-            run.lines.push(mind.line().at);
         }
     }
     run.estimate = mind.line().estimate;
@@ -122,6 +106,34 @@ pub fn run(stream: &Stream, prior: &Prior, setup: &Setup) -> Run {
     run
 }
 
+impl Run {
+    /// Counts a lookup. `is_right`: whether an entry has the answer.
+    fn note(&mut self, weighed: &Weighed, decision: &Decision, is_right: impl Fn(usize) -> bool) {
+        let best = weighed.contenders.first();
+        let right = best.is_some_and(|best| is_right(best.entry as usize));
+        if let Some(best) = best {
+            self.samples.push(Sample { values: best.values, right });
+            self.vetoed += usize::from(best.guard.is_some());
+            self.vetoed_right += usize::from(best.guard.is_some() && right);
+        }
+        self.outcomes.push(match decision {
+            Decision::Serve { .. } if right => Outcome::Right,
+            Decision::Serve { .. } => Outcome::Wrong,
+            Decision::Explore { why, .. } => {
+                self.forced += usize::from(*why != Exploring::Drawn);
+                Outcome::Explored
+            }
+            _ => Outcome::Miss,
+        });
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the clock of a measurement")]
+fn started() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
+/// Who has whose answer.
 struct Truth<'a> {
     stream: &'a Stream,
     replaced: f64,

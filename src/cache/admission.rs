@@ -25,6 +25,8 @@ pub struct Candidate<'a> {
 pub enum Refusal {
     /// The caller's `no-store`.
     NoStore,
+    /// Its caller has already said that it is bad.
+    Condemned,
     /// Time to live is zero.
     Volatile,
     /// Failed, cut, or a stream without its terminator.
@@ -48,6 +50,7 @@ impl Refusal {
     pub fn name(self) -> &'static str {
         match self {
             Self::NoStore => "no-store",
+            Self::Condemned => "condemned",
             Self::Volatile => "volatile",
             Self::Incomplete => "incomplete",
             Self::Choices => "choices",

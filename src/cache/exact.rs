@@ -55,6 +55,17 @@ impl Exact {
         self.inserts.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Takes an entry of an earlier run back, unless a newer one of the same key is here already.
+    pub fn restore(&self, entry: Arc<Entry>) {
+        let is_older = |known: &Arc<Entry>| known.stored.wall < entry.stored.wall;
+        self.entries.entry(entry.key).or_insert_with_if(|| Arc::clone(&entry), is_older);
+    }
+
+    /// Every entry, fresh or not.
+    pub fn all(&self) -> Vec<Arc<Entry>> {
+        self.entries.iter().map(|(_, entry)| entry).collect()
+    }
+
     /// Removes every entry that `selects` names, and returns them. An entry stored meanwhile may
     /// escape: it was admitted after the removal began.
     pub fn remove_if(&self, selects: impl Fn(&Entry) -> bool) -> Vec<Arc<Entry>> {
@@ -63,6 +74,12 @@ impl Exact {
         let removed = selected.iter().filter_map(|key| self.entries.remove(key)).collect();
         self.entries.run_pending_tasks();
         removed
+    }
+
+    /// The entries that `selects` names.
+    pub fn select(&self, selects: impl Fn(&Entry) -> bool) -> Vec<Arc<Entry>> {
+        let entries = self.entries.iter().map(|(_, entry)| entry);
+        entries.filter(|entry| selects(entry)).collect()
     }
 
     pub fn len(&self) -> u64 {

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::canonical::{Canonical, Nulls};
 use super::fields::{Class, FIELDS, class_of};
-use super::{BypassReason, CacheKey, Keyed, MissDetail, Scope, ttl};
+use super::ttl::Life;
+use super::{BypassReason, CacheKey, Keyed, MissDetail, Scope};
 use crate::access::Caller;
 use crate::config::settings::{Cache, CacheEffect, CacheScope, Model, Tier};
 use crate::dialect::openai::ChatRequest;
@@ -24,14 +25,17 @@ pub enum Lookup {
 
 /// The identity of a request, or why it has none. Pure; hashes the body once, without copying it.
 ///
+/// `life` is that of the request's answers; zero is a bypass.
+///
 /// Observe mode is not decided here: it looks up and stores like the other.
 pub fn identify(
     request: &ChatRequest,
     caller: &Caller,
     policy: &Policy,
     settings: &Cache,
+    life: Life,
 ) -> Lookup {
-    if let Some(reason) = bypass(request, policy, settings) {
+    if let Some(reason) = bypass(request, policy, settings, life) {
         return Lookup::Bypass(reason);
     }
     let messages = request.body.get("messages").and_then(Value::as_array);
@@ -66,7 +70,12 @@ pub fn identify(
     })
 }
 
-fn bypass(request: &ChatRequest, policy: &Policy, settings: &Cache) -> Option<BypassReason> {
+fn bypass(
+    request: &ChatRequest,
+    policy: &Policy,
+    settings: &Cache,
+    life: Life,
+) -> Option<BypassReason> {
     if !settings.enabled || !(settings.exact.enabled || settings.semantic.enabled) {
         return Some(BypassReason::Disabled);
     }
@@ -91,9 +100,7 @@ fn bypass(request: &ChatRequest, policy: &Policy, settings: &Cache) -> Option<By
             return Some(reason);
         }
     }
-    let class = ttl::classify(&request.prompt, searches_web(&policy.choice));
-    let life = ttl::ttl(&settings.ttl, class, policy.cache_effect);
-    life.is_zero().then_some(BypassReason::Volatile)
+    life.ttl.is_zero().then_some(BypassReason::Volatile)
 }
 
 /// Whether whatever answers will have searched the web. Where only some of the models in force do,
@@ -178,6 +185,9 @@ fn write_tier(scope: &mut Canonical, tier: &Tier) {
 
 fn write_model(scope: &mut Canonical, model: &Model) {
     scope.text(&model.provider.name);
+    // An answer on disk outlives the configuration: under the same name the next one may call
+    // another endpoint.
+    scope.text(&model.provider.base_url);
     scope.text(&model.id);
 }
 

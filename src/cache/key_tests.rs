@@ -5,10 +5,16 @@
 mod bypass;
 #[path = "key_tests/equality.rs"]
 mod equality;
+#[path = "key_tests/isolation.rs"]
+mod isolation;
+#[path = "key_tests/mutation.rs"]
+mod mutation;
 #[path = "key_tests/properties.rs"]
 mod properties;
 #[path = "key_tests/scope.rs"]
 mod scope;
+#[path = "key_tests/tails.rs"]
+mod tails;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,9 +22,16 @@ use std::time::Duration;
 
 pub(super) use super::*;
 use crate::access::Rights;
+use crate::cache::ttl;
 use crate::config::settings::{Provider, Route, Timeouts};
 use crate::dialect::openai::request::Facts;
 use crate::policy::ForcedBy;
+
+/// The identity of a request whose answers live as its policy and prompt say.
+fn identify(request: &ChatRequest, caller: &Caller, policy: &Policy, settings: &Cache) -> Lookup {
+    let life = ttl::life(&request.prompt, policy, &settings.ttl);
+    super::identify(request, caller, policy, settings, life)
+}
 
 /// The documented defaults.
 pub(crate) fn cache_settings() -> Cache {

@@ -1,18 +1,26 @@
-//! The cache as the line sees it: both levels behind one facade, in memory.
+//! The cache as the line sees it: both levels behind one facade, in memory, and the file behind them.
 //!
 //! It looks, admits and purges; what may be stored and what the verdict means for the request is
 //! decided elsewhere. `now` is an argument throughout.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::exact::Exact;
+use super::feedback::{Feedback, Label};
+use super::keeper::Keeper;
 use super::learn::{self, Advice, Lesson, Minds, Pending, Question, Teacher};
-use super::purge::Purge;
+use super::negatives::Negatives;
+use super::purge::{Purge, Undone};
 use super::semantic::{Found, Semantic};
-use super::{CacheVerdict, Directives, Entry, Evidence, Keyed, Level, MissDetail, RequestDetail};
+use super::store::{Fault, Reader, Store, StoreStats};
+use super::{
+    CacheVerdict, Entry, Evidence, Fitness, Keyed, Level, MissDetail, RequestDetail, Selected,
+    Terms,
+};
 use crate::config::settings;
 use crate::embed::Vector;
 use crate::index::Foresight;
@@ -24,10 +32,22 @@ use crate::now::Now;
 pub struct Cache {
     /// Before the levels, so that its thread is joined before they go.
     teacher: Teacher,
-    exact: Option<Arc<Exact>>,
+    pub(super) exact: Option<Arc<Exact>>,
     semantic: Option<Arc<Semantic>>,
+    /// `None`: answers are kept in memory only.
+    pub(super) keeper: Option<Keeper>,
+    /// Of both levels' budgets.
+    max_bytes: u64,
     candidates: usize,
     min_similarity: f32,
+    negatives: Negatives,
+}
+
+/// A stored entry and the levels that hold it.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    pub entry: Arc<Entry>,
+    pub levels: Vec<Level>,
 }
 
 /// What the cache holds and has done since it began.
@@ -35,6 +55,9 @@ pub struct Cache {
 pub struct Stats {
     pub exact: ExactStats,
     pub semantic: SemanticStats,
+    /// Absent without `cache.persistence`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<StoreStats>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -89,34 +112,97 @@ impl Cache {
         if let Some(semantic) = &semantic {
             semantic.report_to(minds.clone());
         }
-        Self {
+        let cache = Self {
             teacher: Teacher::synchronous(minds, retire(exact.clone(), semantic.clone())),
             exact,
             semantic,
+            keeper: None,
+            max_bytes: settings.exact.max_bytes.saturating_add(settings.semantic.max_bytes),
             candidates: settings.semantic.candidates,
             min_similarity: settings.semantic.min_similarity,
+            negatives: Negatives::default(),
+        };
+        cache.keep_expired(settings);
+        cache
+    }
+
+    /// Keeps answers in the file of that folder too, and begins to take back those that it holds:
+    /// exact keys are found from now on, neighbours when they were read. `embedder` is the identity
+    /// of whatever makes the vectors. Without a level that stores there is nothing to keep.
+    ///
+    /// # Errors
+    /// The system refuses a thread. A file that cannot be used is no error: see [`Store::kept`].
+    pub fn keep_in(mut self, folder: &Path, embedder: Option<&str>) -> std::io::Result<Self> {
+        if self.exact.is_none() && self.semantic.is_none() {
+            return Ok(self);
+        }
+        // Without the level, vectors are of no use in memory; the file keeps them meanwhile.
+        let embedder = embedder.filter(|_| self.semantic.is_some());
+        // The file holds what memory holds, in less room; the rest is for learnt states.
+        let max_bytes = self.max_bytes.saturating_add(self.max_bytes / 4).saturating_add(1 << 30);
+        let store = Store::start(folder, embedder, max_bytes)?;
+        self.keeper = Some(Keeper::start(
+            store,
+            self.exact.clone(),
+            self.semantic.clone(),
+            self.teacher.share(),
+        )?);
+        Ok(self)
+    }
+
+    /// Brings into memory what the file has for a request: for a dry run, which keeps none.
+    pub fn recollect(&self, reader: &Reader, keyed: &Keyed, now: Now) -> Result<(), Fault> {
+        for entry in reader.relatives(keyed, now)? {
+            let entry = Arc::new(entry);
+            if let Some(exact) = &self.exact {
+                exact.restore(Arc::clone(&entry));
+            }
+            if let Some(semantic) = self.semantic.as_ref().filter(|_| entry.vector.is_some()) {
+                semantic.restore(entry);
+            }
+        }
+        Ok(())
+    }
+
+    /// The file, if answers are kept in one.
+    pub fn store(&self) -> Option<&Store> {
+        self.keeper.as_ref().map(Keeper::store)
+    }
+
+    /// After an exact lookup that found nothing: brings the entry of an earlier run into memory if
+    /// the file has it, within some milliseconds. Whether to look again.
+    pub async fn fetch(&self, keyed: &Keyed) -> bool {
+        match &self.keeper {
+            Some(keeper) if self.exact.is_some() => keeper.fetch(&keyed.exact).await,
+            _ => false,
         }
     }
 
     /// Looks for the very same request. Counting the hit is for whoever serves it.
-    pub fn look_exact(&self, keyed: &Keyed, directives: &Directives, now: Now) -> CacheVerdict {
-        if directives.no_cache {
+    pub fn look_exact(&self, keyed: &Keyed, terms: &Terms<'_>) -> CacheVerdict {
+        if terms.directives.no_cache {
             return CacheVerdict::Request(RequestDetail::NoCache);
         }
+        let nothing = CacheVerdict::Miss { detail: None, evidence: None };
         let entry = self.exact.as_ref().and_then(|exact| exact.get(&keyed.exact));
-        let Some(entry) = entry else {
-            return CacheVerdict::Miss { detail: None, evidence: None };
-        };
-        if !entry.is_fresh(now) {
-            return CacheVerdict::Stale;
+        let Some(entry) = entry else { return nothing };
+        match terms.fitness(&entry) {
+            Fitness::Fits { .. } => serve(Level::Exact, entry, None, keyed),
+            Fitness::Expired => CacheVerdict::Stale,
+            Fitness::TooOld => CacheVerdict::Request(RequestDetail::MaxAge),
+            Fitness::Superseded => nothing,
         }
-        serve(Level::Exact, entry, None, keyed, directives, now)
     }
 
-    /// The nearest stored prompts of the scope that are fresh and above the floor, best first.
-    pub fn neighbours(&self, keyed: &Keyed, vector: &Vector, now: Now) -> Vec<Found> {
+    /// The nearest stored prompts of the scope above the floor, best first: those that meet the
+    /// terms, and others that are only too old or too late for this caller; but for those that a
+    /// caller has found to answer another question.
+    pub fn neighbours(&self, keyed: &Keyed, vector: &Vector, terms: &Terms<'_>) -> Vec<Found> {
         let Some(semantic) = &self.semantic else { return Vec::new() };
-        semantic.search(&keyed.scope, vector, self.candidates, self.min_similarity, now)
+        let mut found =
+            semantic.search(&keyed.scope, vector, self.candidates, self.min_similarity, terms);
+        self.negatives.strike(&keyed.exact, &mut found, |found| found.entry.key);
+        found
     }
 
     /// Whether one of the neighbours answers the question, and what learning from its answer needs.
@@ -125,25 +211,32 @@ impl Cache {
         question: &Question<'_>,
         keyed: &Keyed,
         found: &[Found],
-        directives: &Directives,
-        now: Now,
+        terms: &Terms<'_>,
     ) -> (CacheVerdict, Option<Pending>) {
-        if directives.no_cache {
+        if terms.directives.no_cache {
             return (CacheVerdict::Request(RequestDetail::NoCache), None);
         }
         if keyed.exact_only.is_some() {
             return (CacheVerdict::Miss { detail: keyed.exact_only, evidence: None }, None);
         }
         let fits = |entry: &Entry| too_long(entry, keyed).then_some(MissDetail::Length);
+        let answers = |found: &[Found]| {
+            let uncounted = Question { draw: None, ..question.clone() };
+            self.minds().ask(&uncounted, found, fits).serve.is_some()
+        };
+        let found = match terms.select(found, answers) {
+            Selected::These(found) => found,
+            Selected::TooOld => return (CacheVerdict::Request(RequestDetail::MaxAge), None),
+        };
         let Advice { serve: place, refusal, evidence, pending } =
-            self.minds().ask(question, found, fits);
+            self.minds().ask(question, &found, fits);
         if let Some(pending) = pending.as_ref().filter(|pending| pending.is_due()) {
             self.teach(Lesson::Due(pending.clone()));
         }
         let verdict = match place {
             Some(place) => {
                 let entry = Arc::clone(&found[place].entry);
-                serve(Level::Semantic, entry, evidence, keyed, directives, now)
+                serve(Level::Semantic, entry, evidence, keyed)
             }
             None => CacheVerdict::Miss { detail: refusal, evidence },
         };
@@ -161,7 +254,7 @@ impl Cache {
     }
 
     /// The entry of that exact key, fresh or not.
-    pub fn kept(&self, keyed: &Keyed) -> Option<Arc<Entry>> {
+    pub fn before(&self, keyed: &Keyed) -> Option<Arc<Entry>> {
         self.exact.as_ref()?.get(&keyed.exact)
     }
 
@@ -169,29 +262,137 @@ impl Cache {
     /// finds it when this returns, the semantic level (if the entry has a vector) moments later.
     pub fn admit(&self, entry: Entry) {
         let entry = Arc::new(entry);
+        let storing = self.keeper.as_ref().map(Keeper::storing);
         if let Some(exact) = &self.exact {
             exact.insert(Arc::clone(&entry));
         }
         if let Some(semantic) = &self.semantic
             && entry.vector.is_some()
         {
-            semantic.insert(entry);
+            semantic.insert(Arc::clone(&entry));
+        }
+        if let Some(storing) = storing {
+            storing.put(entry);
         }
     }
 
-    /// Removes what `what` selects from both levels, entries still on their way included, and
-    /// returns how many entries that were. No lookup that begins afterwards finds one of them.
-    pub fn purge(&self, what: &Purge, now: Now) -> usize {
+    /// Removes what `what` selects from both levels and from the file, entries still on their way
+    /// included, and returns how many entries that were. No lookup that begins afterwards finds one
+    /// of them, in this run or a later one. Waits for the file, for seconds at worst.
+    ///
+    /// # Errors
+    /// They are gone from memory, but the file may still hold them; why.
+    pub fn purge(&self, what: &Purge, now: Now) -> Result<usize, Undone> {
+        let Some(keeper) = &self.keeper else {
+            let removed = self.forget(what, now);
+            return Ok(distinct(removed.iter().map(|entry| entry.id.as_str())));
+        };
+        let count = |ids: Vec<String>| distinct(ids.iter().map(String::as_str));
+        match keeper.purge(what, now, || self.forget(what, now)) {
+            Ok(ids) => Ok(count(ids)),
+            Err((ids, why)) => {
+                let path = keeper.store().path().to_owned();
+                Err(Undone { purged: count(ids), path, why })
+            }
+        }
+    }
+
+    /// As [`Self::purge`] for whoever must not wait: gone from memory when this returns, from the
+    /// file moments later.
+    pub fn withdraw(&self, what: &Purge, now: Now) -> usize {
+        let ids = match &self.keeper {
+            Some(keeper) => keeper.withdraw(what, now, || self.forget(what, now)),
+            None => self.forget(what, now).iter().map(|entry| entry.id.clone()).collect(),
+        };
+        distinct(ids.iter().map(String::as_str))
+    }
+
+    /// Removes what `what` selects from memory.
+    fn forget(&self, what: &Purge, now: Now) -> Vec<Arc<Entry>> {
         let selects = |entry: &Entry| what.selects(entry, now);
         let mut removed = Vec::new();
         removed.extend(self.exact.iter().flat_map(|exact| exact.remove_if(selects)));
         removed.extend(self.semantic.iter().flat_map(|semantic| semantic.remove_if(selects)));
-        removed.iter().map(|entry| entry.id.as_str()).collect::<HashSet<_>>().len()
+        removed
     }
 
-    /// Waits until every admitted entry can be found at both levels and every lesson was learnt.
+    /// Removes one entry from the semantic level: a newer answer to the same question is there. The
+    /// exact level keeps it for its own prompt.
+    pub fn supersede(&self, id: &str) {
+        if let Some(semantic) = &self.semantic {
+            semantic.remove_if(|entry| entry.id == id);
+        }
+    }
+
+    /// Takes over how long expired answers are kept, of new settings.
+    pub fn keep_expired(&self, settings: &settings::Cache) {
+        if let Some(semantic) = &self.semantic {
+            semantic.keep_expired(settings.stale_while_revalidate.max(settings.stale_if_error));
+        }
+    }
+
+    /// Acts on a caller's verdict: a bad answer is gone before this returns, and the two questions are
+    /// kept apart from now on; either is learnt from. No lookup that begins afterwards finds the
+    /// entry.
+    pub fn feedback(&self, what: &Feedback, now: Now) {
+        self.refute(what, now);
+        if let Some(lookup) = what.served.as_ref().and_then(|served| served.lookup.clone()) {
+            self.teach(Lesson::Told { lookup, good: what.label == Label::Good });
+        }
+    }
+
+    /// Removes the entry of a bad answer, and keeps the two questions apart from now on. Does nothing
+    /// about a good one.
+    pub fn refute(&self, what: &Feedback, now: Now) {
+        if what.label == Label::Good {
+            return;
+        }
+        if let Some(pair) = what.served.as_ref().and_then(|served| served.pair) {
+            self.negatives.keep(pair);
+        }
+        self.withdraw(&Purge::Entry(what.entry().to_owned()), now);
+    }
+
+    /// The entry of that id and where it is, while it is stored.
+    pub fn kept(&self, id: &str) -> Option<Kept> {
+        let is_it = |entry: &Entry| entry.id == id;
+        let at_exact = self.exact.as_ref().and_then(|exact| exact.select(is_it).pop());
+        let at_semantic = self.semantic.as_ref().and_then(|semantic| semantic.select(is_it).pop());
+        let levels = [(Level::Exact, &at_exact), (Level::Semantic, &at_semantic)];
+        let levels = levels.into_iter().filter(|(_, found)| found.is_some());
+        let levels = levels.map(|(level, _)| level).collect();
+        Some(Kept { entry: at_exact.or(at_semantic)?, levels })
+    }
+
+    /// The entries of the same scope that are known to have the same answer, itself included.
+    pub fn group_of(&self, entry: &Entry) -> Vec<Arc<Entry>> {
+        let Some(semantic) = &self.semantic else { return Vec::new() };
+        let members = self.minds().group_of(entry);
+        semantic.select(|other| {
+            other.scope == entry.scope && members.contains(&learn::number(&other.id))
+        })
+    }
+
+    /// Pairs of questions that are kept apart.
+    pub fn pairs_apart(&self) -> usize {
+        self.negatives.len()
+    }
+
+    /// Writes what waits to be written and closes the file, within seconds even if it does not
+    /// answer: for the end of the process.
+    pub fn close(&self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.close();
+        }
+    }
+
+    /// Waits until every admitted entry can be found at both levels, every lesson was learnt,
+    /// everything in the file is in memory, and all that was admitted is in the file.
     pub fn flush(&self) {
         self.teacher.flush();
+        if let Some(keeper) = &self.keeper {
+            keeper.flush();
+        }
         if let Some(semantic) = &self.semantic {
             semantic.flush();
         }
@@ -215,7 +416,7 @@ impl Cache {
     }
 
     pub fn stats(&self) -> Stats {
-        let mut stats = Stats::default();
+        let mut stats = Stats { file: self.store().map(Store::stats), ..Stats::default() };
         if let Some(exact) = &self.exact {
             stats.exact = ExactStats {
                 entries: exact.len(),
@@ -240,11 +441,11 @@ impl Cache {
     }
 }
 
+/// Takes entries out whose stored answer is no longer the answer, by number.
+type Retire = Box<dyn Fn(&[u64]) + Send + Sync>;
+
 /// Removes entries, by number, from both levels.
-fn retire(
-    exact: Option<Arc<Exact>>,
-    semantic: Option<Arc<Semantic>>,
-) -> Box<dyn Fn(&[u64]) + Send + Sync> {
+fn retire(exact: Option<Arc<Exact>>, semantic: Option<Arc<Semantic>>) -> Retire {
     Box::new(move |numbers| {
         let selects = |entry: &Entry| numbers.contains(&learn::number(&entry.id));
         let gone = semantic.iter().flat_map(|semantic| semantic.remove_if(selects));
@@ -260,19 +461,17 @@ fn too_long(entry: &Entry, keyed: &Keyed) -> bool {
     keyed.limit.is_some_and(|limit| entry.usage.completion_tokens > limit)
 }
 
-/// The last conditions on an entry that answers the question: young enough for the caller, and no
-/// longer than its limit.
+fn distinct<'i>(ids: impl Iterator<Item = &'i str>) -> usize {
+    ids.collect::<HashSet<_>>().len()
+}
+
+/// The last condition on an entry that answers the question: no longer than the caller's limit.
 fn serve(
     level: Level,
     entry: Arc<Entry>,
     evidence: Option<Evidence>,
     keyed: &Keyed,
-    directives: &Directives,
-    now: Now,
 ) -> CacheVerdict {
-    if directives.max_age.is_some_and(|oldest| entry.age(now) > oldest) {
-        return CacheVerdict::Request(RequestDetail::MaxAge);
-    }
     if too_long(&entry, keyed) {
         return CacheVerdict::Miss { detail: Some(MissDetail::Length), evidence };
     }
@@ -280,4 +479,4 @@ fn serve(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

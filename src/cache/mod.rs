@@ -6,19 +6,29 @@
 pub mod admission;
 pub mod canonical;
 pub mod exact;
+pub mod feedback;
 pub mod fields;
+mod keeper;
 pub mod key;
 pub mod learn;
 pub mod memory;
+pub mod negatives;
 pub mod purge;
+mod recognise;
+pub mod refresh;
 pub mod semantic;
 pub mod status;
+pub mod store;
+pub mod terms;
 pub mod ttl;
+pub mod value;
 pub mod verify;
 mod words;
 
-pub use memory::Cache;
+pub use memory::{Cache, Kept};
 pub use purge::Purge;
+pub use refresh::Refreshes;
+pub use terms::{Fitness, Makers, Selected, Terms};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +38,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::dialect::Usage;
+use crate::dialect::openai::answer::Completion;
 use crate::now::Now;
 use crate::price::Money;
 
@@ -200,27 +211,53 @@ pub struct Entry {
 impl Entry {
     /// The earlier of both clocks decides, so that a jump of the wall clock cannot prolong a life.
     pub fn is_fresh(&self, now: Now) -> bool {
-        self.remaining(now) > Duration::ZERO
+        self.is_usable(now, Duration::ZERO)
+    }
+
+    /// Whether the answer is fresh, or past its expiry by less than `grace`.
+    pub fn is_usable(&self, now: Now, grace: Duration) -> bool {
+        !self.is_from_the_future(now) && self.age(now) < self.ttl.saturating_add(grace)
     }
 
     /// Time left until the earlier deadline; zero when expired, or when stored in the future by
     /// more than five seconds.
     pub fn remaining(&self, now: Now) -> Duration {
-        let age_wall = now.wall.duration_since(self.stored.wall);
-        if age_wall < jiff::SignedDuration::from_secs(-5) {
+        if self.is_from_the_future(now) {
             return Duration::ZERO;
         }
-        let age_wall = Duration::try_from(age_wall).unwrap_or(Duration::ZERO);
-        self.ttl.saturating_sub(age_wall.max(self.age_mono(now)))
+        self.ttl.saturating_sub(self.age(now))
     }
 
-    /// Whole seconds since the answer was produced: the `Age` header.
+    /// Whole seconds until the earlier deadline, below zero when it has passed: the `ttl` of
+    /// `Cache-Status`.
+    pub fn ttl_seconds(&self, now: Now) -> i64 {
+        let (ttl, age) = (self.ttl.as_nanos(), self.age(now).as_nanos());
+        const SECOND: u128 = 1_000_000_000;
+        let seconds = |nanos: u128| i64::try_from(nanos).unwrap_or(i64::MAX);
+        match ttl.checked_sub(age) {
+            Some(left) => seconds(left / SECOND),
+            None => -seconds((age - ttl).div_ceil(SECOND)),
+        }
+    }
+
+    /// Whole seconds since the answer was produced: the `Age` header. By the clock that says more,
+    /// as for expiry: after a restart only the wall clock remembers.
     pub fn age_seconds(&self, now: Now) -> u64 {
-        self.age_mono(now).as_secs()
+        self.age(now).as_secs()
     }
 
-    fn age_mono(&self, now: Now) -> Duration {
-        now.mono.saturating_duration_since(self.stored.mono)
+    /// The model as its upstream called it in the answer, such as a dated snapshot of the id that
+    /// was asked for. Another snapshot under the same id does not end the life of older answers:
+    /// providers serve two of them side by side for weeks, and the operator who named an alias
+    /// accepted that. `POST /admin/v1/cache/purge` by model is there for whoever did not.
+    pub fn answered_model(&self) -> Option<String> {
+        Completion::read(&self.answer).ok()?.model
+    }
+
+    /// Stored in the future by more than five seconds: the wall clock has jumped back, and nothing
+    /// it says of this entry can be believed.
+    fn is_from_the_future(&self, now: Now) -> bool {
+        now.wall.duration_since(self.stored.wall) < jiff::SignedDuration::from_secs(-5)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What an operator may throw away. Pure; both levels ask it entry by entry.
 
+use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Entry;
@@ -36,6 +38,28 @@ impl Purge {
             Self::Key(name) => entry.key_name.as_deref() == Some(name),
             Self::Tag { name, value } => entry.tags.get(name) == Some(value),
         }
+    }
+}
+
+/// A purge that is effective in memory, and perhaps not in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undone {
+    /// Entries that were removed.
+    pub purged: usize,
+    /// The file that is to be removed by hand.
+    pub path: PathBuf,
+    pub why: String,
+}
+
+impl fmt::Display for Undone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { purged, path, why } = self;
+        write!(
+            f,
+            "{purged} entries were purged from memory, but `{}` could be neither changed nor removed \
+             ({why}): remove it before the next start, or they come back.",
+            path.display()
+        )
     }
 }
 

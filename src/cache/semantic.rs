@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::learn::Minds;
-use super::{Entry, Scope};
+use super::{CacheKey, Entry, Scope, Terms};
 use crate::config::settings::SemanticCache;
 use crate::embed::Vector;
 use crate::index::Foresight;
@@ -30,6 +30,8 @@ const QUEUE: usize = 1024;
 /// Insertions into a graph between two looks at the queue: at up to five milliseconds each, a new
 /// entry waits some tens of milliseconds at worst.
 const SLICE: usize = 8;
+/// A search that met entries which this caller may not be given looks so many times farther.
+const WIDER: usize = 4;
 /// How often expired entries are looked for.
 const SWEEP: Duration = Duration::from_secs(30);
 
@@ -46,6 +48,8 @@ struct Shared {
     table: Table,
     queue: Queue,
     dropped: AtomicU64,
+    /// Milliseconds for which an expired entry is kept.
+    kept_ms: AtomicU64,
 }
 
 impl Semantic {
@@ -62,19 +66,19 @@ impl Semantic {
     /// Without a thread: an entry is stored, and its scope tidied, before `insert` returns. For
     /// replay, whose results must not depend on the scheduler.
     pub fn synchronous(settings: &SemanticCache) -> Self {
-        let shared = Shared {
-            table: Table::new(settings.max_entries, settings.max_bytes),
-            queue: Queue::new(QUEUE),
-            dropped: AtomicU64::new(0),
-        };
-        Self { shared: Arc::new(shared), worker: None }
+        Self::without_thread(Table::new(settings.max_entries, settings.max_bytes))
     }
 
     /// As [`Self::synchronous`], for vectors of which it is known what is near what.
     pub fn foreseen(settings: &SemanticCache, foresight: Arc<Foresight>) -> Self {
         let mut table = Table::new(settings.max_entries, settings.max_bytes);
         table.foresight = Some(foresight);
-        let shared = Shared { table, queue: Queue::new(QUEUE), dropped: AtomicU64::new(0) };
+        Self::without_thread(table)
+    }
+
+    fn without_thread(table: Table) -> Self {
+        let (dropped, kept_ms) = (AtomicU64::new(0), AtomicU64::new(0));
+        let shared = Shared { table, queue: Queue::new(QUEUE), dropped, kept_ms };
         Self { shared: Arc::new(shared), worker: None }
     }
 
@@ -96,25 +100,67 @@ impl Semantic {
         while self.shared.table.tidy(usize::MAX) {}
     }
 
-    /// Fresh neighbours of `vector` in `scope` with a cosine of at least `floor`, most similar
-    /// first, at most `k`. Expired ones that were met are removed.
+    /// Takes an entry of an earlier run back, unless one of the same key is here already. It can be
+    /// found when this returns; its scope is tidied later, and an entry that is on its way here
+    /// takes its place.
+    pub fn restore(&self, entry: Arc<Entry>) {
+        let writer = self.shared.table.writer();
+        if self.shared.table.get(&entry.key).is_none() && !self.shared.table.insert(&writer, entry)
+        {
+            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        drop(writer);
+        self.shared.queue.wake();
+    }
+
+    /// The entry of that exact key, fresh or not, unless it is still on its way here.
+    pub fn get(&self, key: &CacheKey) -> Option<Arc<Entry>> {
+        self.shared.table.get(key)
+    }
+
+    /// Every entry, fresh or not.
+    pub fn all(&self) -> Vec<Arc<Entry>> {
+        self.shared.table.all()
+    }
+
+    /// Neighbours of `vector` in `scope` with a cosine of at least `floor`, most similar first: at
+    /// most `k` that meet the terms, and others met on the way that are only too old or too late
+    /// for this caller. Those that nobody can be given any more are removed when they are met.
     pub fn search(
         &self,
         scope: &Scope,
         vector: &Vector,
         k: usize,
         floor: f32,
-        now: Now,
+        terms: &Terms<'_>,
     ) -> Vec<Found> {
-        let mut found = self.shared.table.search(scope, vector, k, floor);
-        if found.iter().any(|found| !found.entry.is_fresh(now)) {
-            // What had expired took the place of what is fresh: look again without it.
-            let expired = |entry: &Entry| !entry.is_fresh(now);
-            self.shared.table.remove_found(&found, expired);
-            found = self.shared.table.search(scope, vector, k, floor);
-            found.retain(|found| found.entry.is_fresh(now));
+        let look = |k| self.shared.table.search(scope, vector, k, floor);
+        let (kept, now) = (self.shared.kept(), terms.now);
+        let is_dead = |entry: &Entry| !entry.is_usable(now, kept);
+        let mut found = look(k);
+        if found.iter().any(|found| is_dead(&found.entry)) {
+            // What is dead took the place of what is not: look again without it.
+            self.shared.table.remove_found(&found, is_dead);
+            found = look(k);
         }
+        if found.len() >= k && found.iter().any(|found| !terms.allow(&found.entry)) {
+            // The rest may come back to life for others, so it stays; look past it.
+            found = look(k.saturating_mul(WIDER));
+        }
+        let mut room = k;
+        found.retain(|found| {
+            let takes_room = terms.allow(&found.entry);
+            let stays = !is_dead(&found.entry) && (!takes_room || room > 0);
+            room -= usize::from(stays && takes_room);
+            stays
+        });
         found
+    }
+
+    /// From now on expired entries are kept for so long before they are removed.
+    pub fn keep_expired(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.shared.kept_ms.store(millis, Ordering::Relaxed);
     }
 
     /// Removes every entry that `selects` names, those still queued included, and returns them. A
@@ -127,6 +173,11 @@ impl Semantic {
         drop(writer);
         self.shared.queue.wake();
         removed
+    }
+
+    /// The stored entries that `selects` names, without those still queued.
+    pub fn select(&self, selects: impl Fn(&Entry) -> bool) -> Vec<Arc<Entry>> {
+        self.shared.table.select(selects)
     }
 
     /// Waits until everything inserted so far can be found.
@@ -157,6 +208,10 @@ impl Drop for Semantic {
 }
 
 impl Shared {
+    fn kept(&self) -> Duration {
+        Duration::from_millis(self.kept_ms.load(Ordering::Relaxed))
+    }
+
     fn store(&self, entry: Arc<Entry>) {
         let writer = self.table.writer();
         if !self.table.insert(&writer, entry) {
@@ -205,7 +260,9 @@ fn run(shared: &Shared) {
         if now.mono.saturating_duration_since(swept.mono) >= SWEEP {
             swept = now;
             let writer = shared.table.writer();
-            tidying |= !shared.table.remove_if(&writer, |entry| !entry.is_fresh(now)).is_empty();
+            let kept = shared.kept();
+            let dead = shared.table.remove_if(&writer, |entry| !entry.is_usable(now, kept));
+            tidying |= !dead.is_empty();
         }
     }
 }

@@ -22,7 +22,7 @@ pub fn render(verdict: &CacheVerdict, fate: Fate, now: Now) -> String {
     let collapsed = if fate.collapsed { "; collapsed" } else { "" };
     match verdict {
         CacheVerdict::Hit { level, entry, .. } => {
-            let ttl = entry.remaining(now).as_secs();
+            let ttl = entry.ttl_seconds(now);
             format!("semgate; hit; ttl={ttl}; detail={}", level.name())
         }
         CacheVerdict::Miss { detail: Some(detail), .. } => {
@@ -202,6 +202,9 @@ mod tests {
             "semgate; hit; ttl=86399; detail=semantic"
         );
         assert_eq!(shown(Level::Exact, day), "semgate; hit; ttl=0; detail=exact");
+        let late = |millis| shown(Level::Semantic, day + Duration::from_millis(millis));
+        assert_eq!(late(1), "semgate; hit; ttl=-1; detail=semantic", "stale is below zero");
+        assert_eq!(late(90_000), "semgate; hit; ttl=-90; detail=semantic");
     }
 
     #[test]

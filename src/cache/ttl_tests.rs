@@ -61,6 +61,11 @@ fn what_asks_for_the_present_is_volatile() {
             "東京の天気は？",
             "Translate: what is the weather like today?",
             "Define the latest slang words",
+            "Who is the president of France?",
+            "Who's the CEO of Apple?",
+            "How many days are left in the week?",
+            "Write a summary of today's news",
+            "Explain why the share price of Intel fell today",
         ],
     );
 }
@@ -112,16 +117,19 @@ fn everything_else_has_the_default() {
             "How does current flow through a diode?",
             "What is the time complexity of quicksort?",
             "Write a poem about autumn.",
+            "Write a poem about tomorrow.",
+            "How do I get the current time in Python?",
+            "Last year I planted roses and they died. Why?",
+            "What is the difference between weather and climate?",
             "How do I reset my password?",
-            "Who is the president of France?",
-            "Who is the CEO of Apple?",
+            "Who was the president of France in 1962?",
+            "What does the CEO of a company do?",
             "What is the population of India?",
             "What is a good salary in Berlin?",
             "What is a fair rent?",
             "What is the best phone?",
             "Who wrote my contract?",
             "What is the capital of the company we bought in 2024?",
-            "How many days are left in the week?",
             "How many weeks and days until the wedding?",
             "What does the law say about noise?",
             "Who won the 1966 World Cup?",
@@ -169,6 +177,33 @@ fn rules_override_the_class() {
         assert_eq!(ttl(&settings, class, Some(CacheEffect::Ttl(hour))), hour);
         assert_eq!(ttl(&settings, class, Some(CacheEffect::Bypass)), Duration::ZERO);
     }
+}
+
+/// Right and all of what was called `class`, and right and all of what is, in a labelled list.
+fn measured(list: &str, class: TtlClass) -> [(usize, usize); 2] {
+    let (mut called, mut meant, mut right) = (0, 0, 0);
+    for line in list.lines() {
+        let (label, prompt) = line.split_once('\t').expect("a label, a tab, a prompt");
+        assert!(["default", "volatile", "timeless"].contains(&label), "{line}");
+        let (is_called, is_meant) = (classify(prompt, false) == class, label == class.name());
+        called += usize::from(is_called);
+        meant += usize::from(is_meant);
+        right += usize::from(is_called && is_meant);
+    }
+    [(right, called), (right, meant)]
+}
+
+/// The figures of the recogniser: they may move, but not unseen. The words were chosen on one list;
+/// the other was written when they stood and has changed none of them.
+#[test]
+fn labelled_prompts_are_recognised_as_well_as_we_say() {
+    use TtlClass::{Timeless, Volatile};
+    let tuned = include_str!("../../tests/fixtures/ttl/tuned.tsv");
+    let unseen = include_str!("../../tests/fixtures/ttl/unseen.tsv");
+    assert_eq!(measured(tuned, Volatile), [(106, 108), (106, 106)]);
+    assert_eq!(measured(tuned, Timeless), [(42, 42), (42, 44)]);
+    assert_eq!(measured(unseen, Volatile), [(29, 45), (29, 50)]);
+    assert_eq!(measured(unseen, Timeless), [(17, 17), (17, 18)]);
 }
 
 proptest! {

@@ -1,48 +1,129 @@
 //! The words by which `ttl` tells what ages. Lower case; a phrase matches whole words.
 
-/// Each asks for the present, or carries it.
+/// Each says that the present is meant, whatever the request.
 #[rustfmt::skip]
-pub const VOLATILE: [&str; 156] = [
+pub const NOW: [&str; 72] = [
     // Days and hours relative to now.
     "today", "today's", "todays", "tonight", "tonight's", "yesterday", "yesterday's", "tomorrow",
     "tomorrow's", "this morning", "this afternoon", "this evening", "this week", "this week's",
     "this weekend", "this month", "this month's", "this year", "this year's", "this season",
-    "this quarter", "last night", "last week", "last month", "last year", "next week", "next month",
-    "next year", "currently", "at the moment", "at present", "as of now", "nowadays", "these days",
-    "so far this", "what time", "time is it", "the time in", "local time", "what day is",
-    "day is it", "what date", "what's the date", "what is the date", "date is it",
-    "what year is it", "what month is it", "what week is it",
-    // What is new.
-    "latest", "newest", "most recent", "recent", "recently", "lately", "upcoming", "up to date",
-    "breaking", "news", "headlines", "trending", "what's happening", "what is happening",
-    "what's going on", "what's new", "real time", "realtime",
-    // Weather and traffic.
-    "weather", "forecast", "humidity", "raining", "snowing", "will it rain", "will it snow",
-    "temperature in", "temperature outside", "temperature is it", "air quality", "traffic on",
-    "traffic in", "traffic to", "traffic jam", "traffic jams", "flight status", "near me",
-    "next train", "next bus", "next flight", "outage", "outages", "wait time",
-    // Prices and markets.
-    "price of", "prices of", "price for", "prices for", "prices", "share price", "stock price",
-    "stock market", "stock quote", "stocks", "shares of", "in stock", "trading at", "exchange rate",
-    "exchange rates", "interest rate", "interest rates", "mortgage rate", "mortgage rates",
-    "inflation rate", "unemployment rate", "market cap", "nasdaq", "dow jones", "bitcoin price",
-    "crypto market", "cheapest flight", "cheapest flights",
-    // Games.
-    "the score", "live score", "live scores", "final score", "standings", "league table",
-    "leaderboard", "who is winning", "who's winning", "next game", "next match",
-    // The state of the caller's own affairs.
-    "where is my", "where's my", "track my", "order status", "my balance", "account balance",
+    "this quarter", "last night", "currently", "at the moment", "at present", "as of now",
+    "right now", "nowadays", "these days", "so far this", "time is it", "local time", "what day is",
+    "day is it", "day of the week is it", "what's the date", "what is the date", "date is it",
+    "what year is it", "what month is it", "what week is it", "near me", "where is my",
+    "where's my", "track my order", "track my parcel", "track my package", "track my shipment",
+    "my balance", "balance of my account", "account balance", "in my savings account",
+    "in my account", "order status", "latest news", "the news", "breaking news", "latest developments",
+    "recent developments", "recent news",
     // German.
     "heute", "heutige", "heutigen", "gestern", "jetzt", "aktuell", "aktuelle", "aktuellen",
-    "aktueller", "momentan", "derzeit", "neueste", "neuesten", "wetter", "nachrichten", "uhrzeit",
-    "wie spät", "wie viel kostet", "was kostet", "wechselkurs", "aktienkurs",
+    "aktueller", "momentan", "derzeit", "uhrzeit",
+];
+
+/// Each names what changes from day to day: a request that asks for it asks for the present. One
+/// that asks how it works, or to have something made of it, does not.
+#[rustfmt::skip]
+pub const TOPICS: [&str; 163] = [
+    "what time", "the time in", 
+    "next friday", "next saturday",
+    "next sunday", "last week", "last month", "last year", "next week", "next month", "next year",
+    "how many days until", "how many days till", "days are left", "days left", 
+    // What is new.
+    "latest", "newest", "most recent", "recent", "recently", "lately", "over the weekend", "upcoming", "up to date",
+    "breaking", "news", "headlines", "top stories", "trending", "what's happening",
+    "what is happening", "what's going on", "what's new", "what is new in", "real time", "realtime",
+    "yet",
+    // Weather and traffic.
+    "weather", "forecast", "humidity", "raining", "snowing", "will it rain", "will it snow",
+    "will it be sunny", "going to rain", "going to snow", "going to be sunny", "need an umbrella",
+    "how hot will", "how cold will", "how warm will", "temperature in", "temperature outside",
+    "temperature is it", "wind like", "air quality", "earthquakes", "traffic on", "traffic in",
+    "traffic to", "traffic jam", "traffic jams", "congested", "any delays", "delays on", 
+    "flight status", "flights to", "flights from", "flights are there", "next train", "next bus",
+    "next flight", "next ferry", "last train", "last bus", "outage", "outages", "wait time",
+    "how long is the wait", "having problems", "seats left", "tickets left", "still open",
+    // Prices and markets.
+    "price of", "prices of", "price for", "prices for", "prices", "share price", "stock price",
+    "stock market", "stock quote", "stocks", "shares of", "in stock", "trading at", "stock doing",
+    "doing against", "exchange rate", "exchange rates", "interest rate", "interest rates",
+    "mortgage rate", "mortgage rates", "inflation rate", "unemployment rate", "market cap",
+    "nasdaq", "dow jones", "bitcoin price", "crypto market", "cheapest flight", "cheapest flights",
+    // Games and shows.
+    "the score", "live score", "live scores", "final score", "standings", "league table",
+    "leaderboard", "who is winning", "who's winning", "who is leading", "who's leading",
+    "who is top of", "who's top of", "next game", "next match", "next race", "when is the next", "play next",
+    "when's the next", "on tv", "in the cinema", "in cinemas", "are playing",
+    // German, Spanish, French, Italian.
+    "neueste", "neuesten", "wetter", "nachrichten", "wie spät", "wie viel kostet", "was kostet",
+    "wechselkurs", "aktienkurs", "regnet", "schneit", "tiempo hace", "va a llover",
+    "che tempo fa", "pleut", "quel temps fera", "le cours de", "quanto está", "a cómo está",
+    "sta piovendo", "vai chover", "quem ganhou", "quién ganó", "qui a gagné", "chi ha vinto",
+    "wer hat gewonnen",
+];
+
+/// Openings of a request to make something: the present is its matter, not its question, unless it
+/// needs both a time and a topic ("write a summary of today's news").
+#[rustfmt::skip]
+pub const MAKES: [&str; 27] = [
+    "write", "rewrite", "draft", "compose", "fix", "correct", "proofread", "rephrase", "paraphrase",
+    "edit", "improve", "polish", "suggest", "brainstorm", "design", "implement", "create", "build",
+    "generate", "invent", "refactor", "debug", "help me write", "help me plan", "help me draft",
+    "make up", "imagine",
+];
+
+/// Openings of a request to understand or to learn how: the topic is the subject, and nothing of
+/// today is asked for unless it says so.
+#[rustfmt::skip]
+pub const EXPLAINS: [&str; 57] = [
+    "how do i", "how do we", "how do you", "how can i", "how can we", "how could i", "how should i",
+    "how to", "how does", "how do", "how did", "how are", "explain", "describe",
+    "why do", "why does", "why did", "what is a", "what is an", "what's a", "what's an", "what are the differences",
+    "what is the difference", "what's the difference", "what is the role", "what is the purpose",
+    "what is the meaning", "what is the point", "what does a", "what does an", "what does the term",
+    "what does it mean", "what moves", "what causes", "what caused", "what makes", "what drives",
+    "what determines", "what influences", "what affects", "what should i", "what would happen",
+    "what happens when", "compare", "teach me", "give me an example", "give an example",
+    "walk me through", "show me how",
+    // German, French, Spanish, Italian.
+    "wie funktioniert", "wie erstelle ich", "was ist der unterschied", "erkläre",
+    "comment fonctionne", "explique", "cómo funciona", "come funziona",
+];
+
+/// Signs that a request for the present is one of a program's: "the current date in Python".
+#[rustfmt::skip]
+pub const PROGRAMS: [&str; 42] = [
+    "python", "javascript", "typescript", "java", "rust", "golang", "kotlin", "swift", "php", "ruby",
+    "perl", "bash", "shell", "zsh", "powershell", "sql", "postgres", "postgresql", "mysql",
+    "sqlite", "mongodb", "redis", "excel", "sheets", "spreadsheet", "formula", "regex", "django",
+    "flask", "rails", "react", "pandas", "numpy", "git", "docker", "linux", "vim", "emacs", "api",
+    "function", "query", "script",
+];
+
+/// Before and behind a time gone by that belongs to a story of the asker's own.
+pub const NARRATORS: [&str; 6] = ["i", "i've", "i'm", "we", "we've", "my"];
+
+/// Times gone by.
+#[rustfmt::skip]
+pub const GONE_BY: [&str; 7] = [
+    "yesterday", "recently", "lately", "last night", "last week", "last month", "last year",
+];
+
+/// Offices whose holders change. "Who is the … of" asks for the present holder.
+#[rustfmt::skip]
+pub const OFFICES: [&str; 29] = [
+    "president", "vice president", "prime minister", "chancellor", "minister", "foreign minister",
+    "king", "queen", "monarch", "pope", "mayor", "governor", "senator", "ceo", "cto", "cfo",
+    "chairman", "chair", "leader", "secretary", "secretary general",
+    "secretary of state", "ambassador", "coach", "head coach", "manager", "champion",
+    "speaker", "chief executive",
 ];
 
 /// The same, for the languages beyond English and German, and what a year in the text turns into
 /// history ("who won in 1966").
 #[rustfmt::skip]
-pub const VOLATILE_WITHOUT_YEAR: [&str; 51] = [
-    "who won", "what happened", "election results", "the results of the",
+pub const VOLATILE_WITHOUT_YEAR: [&str; 56] = [
+    "who won the match", "who won the game", "who won the race", "who won the fight",
+    "who won the election", "who won the debate", "who won the final", "election results", "the results of the",
     // French.
     "aujourd'hui", "maintenant", "actuellement", "actuel", "actuelle", "en ce moment", "ce soir",
     "hier soir", "demain", "météo", "quelle heure", "quel temps", "actualités", "le prix de",
@@ -58,8 +139,8 @@ pub const VOLATILE_WITHOUT_YEAR: [&str; 51] = [
 
 /// Of languages that do not separate words.
 #[rustfmt::skip]
-pub const UNSPACED: [&str; 14] = [
-    "今天", "现在", "目前", "天气", "新闻", "最新", "几点", "多少钱", "股价", "今日", "現在", "天気", "ニュース", "何時",
+pub const UNSPACED: [&str; 16] = [
+    "今天", "现在", "目前", "天气", "新闻", "最新", "几点", "多少钱", "股价", "今日", "下雨", "今の", "現在", "天気", "ニュース", "何時",
 ];
 
 /// Before `now` where it means the time.
@@ -94,13 +175,13 @@ pub const CURRENCIES: [&str; 27] = [
 
 /// Words that make the answer to a plain question a matter of its date.
 #[rustfmt::skip]
-pub const OUTDATES: [&str; 69] = [
+pub const OUTDATES: [&str; 67] = [
     "my", "our", "your", "we", "us", "i", "best", "top", "good", "better", "fair", "normal",
     "reasonable", "new", "newer", "old", "popular", "average", "typical", "rate", "rates", "salary",
     "wage", "price", "cost", "budget", "law", "laws", "legal", "tax", "taxes", "president",
-    "minister", "ceo", "chancellor", "king", "queen", "pope", "population", "champion", "version",
+    "minister", "ceo", "chancellor", "king", "queen", "pope", "population", "version",
     "versions", "release", "record", "richest", "youngest", "oldest", "fastest", "largest",
-    "biggest", "highest", "tallest", "still", "yet", "anymore", "ever", "alive", "since",
+    "biggest", "highest", "tallest", "still", "anymore", "ever", "alive", "since",
     "deadline", "schedule", "open", "available", "now", "current", "stock", "market", "you", "last",
     "next",
 ];

@@ -1,14 +1,22 @@
-//! `semgate cache`: what the cache of a running gateway holds, and emptying it.
+//! `semgate cache`: what the cache of a running gateway holds, or the file of one that does not run;
+//! and emptying it.
+
+use std::path::PathBuf;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::config::Env;
+use crate::cache::Purge;
+use crate::cache::store::{FILE, Fault, Offline, OfflineStats};
+use crate::config::paths::Paths;
+use crate::config::{Env, Span};
+use crate::now::Now;
 
 use super::admin_client::{AdminArg, call};
+use super::load::ConfigArg;
 use super::{Failure, say};
 
-/// Look at the cache of a running gateway, or purge it.
+/// Look at the cache of a running gateway, or at its file; or purge it.
 ///
 /// Example: semgate cache stats
 #[derive(Debug, clap::Args)]
@@ -24,7 +32,7 @@ enum Command {
     /// Example: semgate cache stats --json
     Stats {
         #[command(flatten)]
-        admin: AdminArg,
+        of: Of,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -34,13 +42,26 @@ enum Command {
     /// Example: semgate cache purge --tenant acme
     Purge {
         #[command(flatten)]
-        admin: AdminArg,
+        of: Of,
         #[command(flatten)]
         what: What,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
+}
+
+/// Whose cache.
+#[derive(Debug, clap::Args)]
+struct Of {
+    #[command(flatten)]
+    admin: AdminArg,
+    /// The file of a gateway that does not run, found by its configuration (as with --config)
+    #[arg(long, conflicts_with = "admin")]
+    offline: bool,
+    /// The file of a gateway that does not run, by its configuration file
+    #[arg(long, value_name = "FILE", conflicts_with = "admin")]
+    config: Option<PathBuf>,
 }
 
 /// What goes: exactly one of these.
@@ -87,19 +108,91 @@ impl What {
     }
 }
 
+impl What {
+    fn to_purge(&self) -> Result<Purge, Failure> {
+        let Self { all: _, tenant, model, older_than, entry, key, tag } = self;
+        let plain = [
+            tenant.clone().map(Purge::Tenant),
+            model.clone().map(Purge::Model),
+            entry.clone().map(Purge::Entry),
+            key.clone().map(Purge::Key),
+        ];
+        if let Some(purge) = plain.into_iter().flatten().next() {
+            return Ok(purge);
+        }
+        if let Some(age) = older_than {
+            let age: Result<Span, _> = age.parse();
+            return age
+                .map(|age| Purge::OlderThan(age.0))
+                .map_err(|why| Failure::usage(format!("--older-than: {why}.")));
+        }
+        let Some(tag) = tag else { return Ok(Purge::All) };
+        let (name, value) =
+            tag.split_once('=').ok_or_else(|| Failure::usage("--tag wants NAME=VALUE."))?;
+        Ok(Purge::Tag { name: name.trim().to_owned(), value: value.trim().to_owned() })
+    }
+}
+
 pub fn run(args: &Args, env: &Env) -> Result<(), Failure> {
     match &args.command {
-        Command::Stats { admin, json } => {
-            let stats = call(&admin.admin, env, Method::GET, "/admin/v1/cache/stats", None, &[])?;
+        Command::Stats { of, json } => {
+            let stats = if of.is_file() {
+                file_stats(of, env)?
+            } else {
+                call(&of.admin.admin, env, Method::GET, "/admin/v1/cache/stats", None, &[])?
+            };
             if *json { say(stats) } else { table(&stats, "") }
         }
-        Command::Purge { admin, what, json } => {
-            let body = Some(what.to_json());
-            let done = call(&admin.admin, env, Method::POST, "/admin/v1/cache/purge", body, &[])?;
+        Command::Purge { of, what, json } => {
+            let done = if of.is_file() {
+                json!({"purged": purge_file(of, &what.to_purge()?, env)?})
+            } else {
+                let body = Some(what.to_json());
+                call(&of.admin.admin, env, Method::POST, "/admin/v1/cache/purge", body, &[])?
+            };
             if *json { say(done) } else { say(format_args!("purged {} entries", done["purged"])) }
         }
     }
     Ok(())
+}
+
+impl Of {
+    fn is_file(&self) -> bool {
+        self.offline || self.config.is_some()
+    }
+
+    /// The file, locked; `None` if there is none.
+    fn file(&self, env: &Env) -> Result<(PathBuf, Option<Offline>), Failure> {
+        // A file that does not load has no cache either.
+        ConfigArg { config: self.config.clone() }.load(env)?;
+        let folder = Paths::find(env).cache;
+        let file = folder.join(FILE);
+        match Offline::open(&folder) {
+            Ok(offline) => Ok((file, offline)),
+            Err(Fault::Held) => Err(Failure::failed(format!(
+                "A gateway holds {}: ask it with --admin URL.",
+                file.display()
+            ))),
+            Err(fault) => Err(Failure::failed(format!("{}: {fault}", file.display()))),
+        }
+    }
+}
+
+fn file_stats(of: &Of, env: &Env) -> Result<Value, Failure> {
+    let (file, offline) = of.file(env)?;
+    let fail = |fault: Fault| Failure::failed(format!("{}: {fault}", file.display()));
+    let stats = match offline {
+        Some(offline) => offline.stats().map_err(fail)?,
+        None => OfflineStats { file: file.clone(), ..OfflineStats::default() },
+    };
+    serde_json::to_value(stats).map_err(Failure::failed)
+}
+
+fn purge_file(of: &Of, what: &Purge, env: &Env) -> Result<usize, Failure> {
+    let (file, offline) = of.file(env)?;
+    let Some(offline) = offline else { return Ok(0) };
+    let purged = offline.purge(what, Now::read());
+    purged.map_err(|fault| Failure::failed(format!("{}: {fault}", file.display())))
 }
 
 /// Members as `level.name  value`, one a line.

@@ -8,10 +8,12 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::cache::store::FILE;
 use crate::config::Env;
+use crate::config::paths::Paths;
 
-use super::load::{self, ConfigArg};
-use super::{Failure, admin_client, block_on, say};
+use super::load::{self, ConfigArg, Keep};
+use super::{Failure, admin_client, block_on, remark, say};
 
 /// Show what would happen to a request, and why; contacts no provider.
 ///
@@ -60,9 +62,17 @@ pub fn run(args: &Args, env: &Env) -> Result<(), Failure> {
             // A dry run leaves no trace, not even an empty record file.
             settings.telemetry.record = None;
             let (_cut, cutting) = watch::channel(false);
-            let gateway = load::gateway(settings, env, cutting)?;
+            let kept =
+                settings.cache.persistence.enabled.then(|| Paths::find(env).cache.join(FILE));
+            let gateway = load::gateway(settings, env, Keep::InMemory, cutting)?;
             let explained = block_on(async {
                 let caller = gateway.caller_of_tenant(args.tenant.as_deref())?;
+                if let Some(file) = kept.filter(|file| file.exists()) {
+                    let body = body.to_string().into();
+                    if let Some(fault) = gateway.recollect(&file, body, &headers, &caller) {
+                        remark(format_args!("{} is not read: {fault}", file.display()));
+                    }
+                }
                 gateway.explain(body.to_string().into(), &headers, caller).await
             })?;
             let explained = explained.map_err(|error| Failure::failed(error.message()))?;

@@ -55,16 +55,29 @@ pub fn models(
     Ok((Some(embedder), Some(heads)))
 }
 
+/// What a command does with answers on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Reads and writes them, if the configuration has it so.
+    InFile,
+    InMemory,
+}
+
 /// The whole gateway, without listeners.
 pub fn gateway(
     settings: Settings,
     env: &Env,
+    keep: Keep,
     cut: watch::Receiver<bool>,
 ) -> Result<Arc<Gateway>, Failure> {
     let (embedder, heads) = models(&settings, env)?;
     let recorder = Recorder::new(&settings)
         .map_err(|error| Failure::config(format!("the record file cannot be opened: {error}")))?;
-    let cache = Cache::new(&settings.cache).map_err(Failure::failed)?;
+    let mut cache = Cache::new(&settings.cache).map_err(Failure::failed)?;
+    if keep == Keep::InFile && settings.cache.persistence.enabled {
+        let identity = embedder.as_ref().map(Embedder::identity);
+        cache = cache.keep_in(&Paths::find(env).cache, identity).map_err(Failure::failed)?;
+    }
     Gateway::new(settings, embedder, heads, cache, Arc::new(recorder), cut)
         .map(Arc::new)
         .map_err(|error| Failure::failed(error.log()))

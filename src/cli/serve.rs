@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::cache::store::{Kept, Store};
 use crate::config::paths::{self, Paths};
 use crate::config::settings::{Log, LogFormat};
 use crate::config::{self, Env, Source};
@@ -17,7 +18,7 @@ use crate::gateway::Gateway;
 use crate::http::server::Plane;
 use crate::http::{admin, data};
 
-use super::load::{self, ConfigArg};
+use super::load::{self, ConfigArg, Keep};
 use super::{Failure, keys, remark, say};
 
 /// Run the gateway.
@@ -45,7 +46,7 @@ pub fn run(args: Args, env: &Env) -> Result<(), Failure> {
     };
     let planes = (settings.server.listen, settings.server.admin_listen);
     let grace = settings.server.shutdown_grace;
-    let gateway = load::gateway(settings, env, cutting)?;
+    let gateway = load::gateway(settings, env, Keep::InFile, cutting)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -54,8 +55,11 @@ pub fn run(args: Args, env: &Env) -> Result<(), Failure> {
         let data = bind(planes.0, data::router(gateway.clone())).await?;
         let admin = bind(planes.1, admin::router(gateway.clone(), &token)).await?;
         announce(&gateway, &data, &admin)?;
-        serve(gateway, (data, admin), (source, env.clone()), cut, grace).await
+        serve(gateway.clone(), (data, admin), (source, env.clone()), cut, grace).await
     });
+    if done.is_ok() {
+        gateway.cache().close();
+    }
     // Idle workers and background tasks must not hold up the exit.
     runtime.shutdown_timeout(Duration::from_millis(100));
     done
@@ -72,7 +76,7 @@ fn announce(gateway: &Gateway, data: &Plane, admin: &Plane) -> Result<(), Failur
     say(format_args!("semgate ready data=http://{data} admin=http://{admin}"));
     // Whoever waits for the line reads through a pipe.
     io::stdout().flush().map_err(Failure::failed)?;
-    remark("Answers are kept in memory only and are gone when the gateway stops.");
+    remark(where_answers_are(gateway.cache().store()));
     if settings.keys.is_empty() {
         remark("No `keys:` are configured: anyone on this machine may use the gateway.");
     }
@@ -87,6 +91,22 @@ fn announce(gateway: &Gateway, data: &Plane, admin: &Plane) -> Result<(), Failur
          -d '{{\"model\": \"{model}\", \"messages\": [{{\"role\": \"user\", \"content\": \"Hello\"}}]}}'"
     ));
     Ok(())
+}
+
+fn where_answers_are(store: Option<&Store>) -> String {
+    let Some(store) = store else {
+        return "Answers are kept in memory only and are gone when the gateway stops.".to_owned();
+    };
+    let path = store.path().display();
+    match store.kept() {
+        Kept::InFile => format!("Answers are kept in {path}."),
+        Kept::HeldByAnother => {
+            format!("Another gateway holds {path}: answers are kept in memory only until it stops.")
+        }
+        Kept::Failing(why) => {
+            format!("{path} cannot be used ({why}): answers are kept in memory only until it can.")
+        }
+    }
 }
 
 /// Runs both planes until a signal says to stop, then drains the data plane.

@@ -91,6 +91,16 @@ pub fn append_private(path: &Path) -> io::Result<fs::File> {
     options.open(path)
 }
 
+/// Takes everybody else's rights to the file away.
+pub fn make_private(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -176,6 +176,7 @@ fn cache(cache: &Cache, written: &RawCache) -> RawCache {
         tool_calls: key(cache.tool_calls),
         expose_evidence: key(cache.expose_evidence),
         feedback_window: key(Span(cache.feedback_window)),
+        shadow: key(Share(cache.shadow)),
         exact: RawExact {
             enabled: key(cache.exact.enabled),
             max_bytes: key(Size(cache.exact.max_bytes)),
@@ -193,6 +194,10 @@ fn cache(cache: &Cache, written: &RawCache) -> RawCache {
             volatile: key(Span(cache.ttl.volatile)),
             timeless: key(Span(cache.ttl.timeless)),
         },
+        persistence: RawPersistence { enabled: key(cache.persistence.enabled) },
+        stale_while_revalidate: key(Span(cache.stale_while_revalidate)),
+        stale_if_error: key(Span(cache.stale_if_error)),
+        refresh_ahead: key(cache.refresh_ahead),
         rules: Some(rules),
     }
 }

@@ -89,9 +89,18 @@ pub struct Cache {
     pub expose_evidence: bool,
     /// How long after an answer its caller may say what it was worth; zero: never.
     pub feedback_window: Duration,
+    /// Share of semantic hits, in [0, 1], that are asked upstream as well.
+    pub shadow: f64,
     pub exact: ExactCache,
     pub semantic: SemanticCache,
     pub ttl: Ttl,
+    pub persistence: Persistence,
+    /// How long past its expiry an answer is served while it is asked again.
+    pub stale_while_revalidate: Duration,
+    /// How long past its expiry an answer is served where every provider failed.
+    pub stale_if_error: Duration,
+    /// Whether answers in demand are asked again before they expire.
+    pub refresh_ahead: bool,
     pub rules: Vec<CacheRule>,
 }
 
@@ -119,6 +128,7 @@ impl Default for Cache {
             min_precision: Some(0.95),
             exploration: 0.02,
             expose_evidence: false,
+            shadow: 0.0,
             exact: ExactCache { enabled: true, max_bytes: 256_000_000 },
             semantic: SemanticCache {
                 enabled: true,
@@ -132,7 +142,11 @@ impl Default for Cache {
                 volatile: Duration::ZERO,
                 timeless: Duration::from_hours(30 * 24),
             },
+            stale_while_revalidate: Duration::ZERO,
+            stale_if_error: Duration::ZERO,
+            refresh_ahead: false,
             feedback_window: Duration::from_hours(24),
+            persistence: Persistence { enabled: true },
             rules: Vec::new(),
         }
     }
@@ -166,6 +180,12 @@ pub struct SemanticCache {
     pub candidates: usize,
     /// Cosine below which nothing is a candidate.
     pub min_similarity: f32,
+}
+
+/// Whether answers are kept on disk too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Persistence {
+    pub enabled: bool,
 }
 
 /// Time to live by class; zero means neither looked up nor stored.
@@ -294,6 +314,12 @@ impl Model {
     /// `provider/upstream-id`: how headers, records and metrics call it.
     pub fn label(&self) -> String {
         format!("{}/{}", self.provider.name, self.id)
+    }
+
+    /// Whether that is the model's label.
+    pub fn is_labelled(&self, label: &str) -> bool {
+        let id = label.strip_prefix(&*self.provider.name).and_then(|rest| rest.strip_prefix('/'));
+        id == Some(&*self.id)
     }
 }
 

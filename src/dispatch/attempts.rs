@@ -31,6 +31,11 @@ impl AttemptLog {
         self.lock().clone()
     }
 
+    /// What the attempts cost, as far as it is known.
+    pub fn spent(&self) -> Money {
+        self.lock().iter().filter_map(|attempt| attempt.cost_usd).sum()
+    }
+
     /// Sets the cost of an attempt, from real usage or the caller's own estimate of it. It
     /// replaces the estimate made here for an answer that was cut.
     pub fn settle(&self, index: usize, cost: Option<Money>) {

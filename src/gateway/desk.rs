@@ -108,8 +108,19 @@ impl Gateway {
         self.state.load().settings.keys.iter().any(|key| &*key.name == name)
     }
 
-    pub fn purge(&self, what: &Purge) -> usize {
-        self.cache.purge(what, Now::read())
+    /// Purges memory and file, and returns how many entries went.
+    ///
+    /// # Errors
+    /// Memory is purged, but the file may still hold what was to go.
+    pub async fn purge(&self, what: Purge) -> Result<usize, GatewayError> {
+        let cache = self.cache.clone();
+        // It waits for the disk.
+        let purged = tokio::task::spawn_blocking(move || cache.purge(&what, Now::read())).await;
+        match purged {
+            Ok(Ok(purged)) => Ok(purged),
+            Ok(Err(undone)) => Err(GatewayError::PurgeUndone { message: undone.to_string() }),
+            Err(error) => Err(GatewayError::Internal { log: error.to_string() }),
+        }
     }
 
     pub fn targets(&self) -> Vec<TargetHealth> {
@@ -125,6 +136,14 @@ impl Gateway {
         }
         metrics.cache_bytes.set(self.cache.bytes() as i64);
         metrics.cache_followers.set(self.flights.followers() as i64);
+        let answers = self.recorder.answers.len();
+        metrics.cache.levels(&self.cache.stats(), answers, self.cache.pairs_apart());
+        let in_force = self.settings();
+        metrics.cache.lanes(&self.cache.minds().standings(), |name| {
+            let is_tier =
+                || name.strip_prefix("tier/").is_some_and(|it| in_force.tier(it).is_some());
+            in_force.route(name).is_some() || in_force.model(name).is_some() || is_tier()
+        });
         let queued = self.embedder.as_ref().map_or(0, |embedder| embedder.queued());
         metrics.embed_queue.set(queued as i64);
         let free = self.in_flight.available_permits();
@@ -152,6 +171,7 @@ impl Gateway {
             ("embedder", old.embedder != settings.embedder),
             ("cache.exact", old.cache.exact != settings.cache.exact),
             ("cache.semantic", old.cache.semantic != settings.cache.semantic),
+            ("cache.persistence", old.cache.persistence != settings.cache.persistence),
             ("telemetry.log", old.telemetry.log != settings.telemetry.log),
             ("telemetry.ring", old.telemetry.ring != settings.telemetry.ring),
             ("telemetry.record", old.telemetry.record != settings.telemetry.record),
@@ -159,6 +179,7 @@ impl Gateway {
         let state = State::new(settings);
         self.dispatcher.reload(state.settings.clone())?;
         self.recorder.learn_targets(&state.settings);
+        self.cache.keep_expired(&state.settings.cache);
         self.state.store(state);
         Ok(changed.into_iter().filter(|(_, changed)| *changed).map(|(what, _)| what).collect())
     }

@@ -13,6 +13,7 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use tokio::sync::watch;
 
+use crate::cache::CacheVerdict;
 use crate::config::settings::Mode;
 use crate::dialect::Usage;
 use crate::dialect::openai::stream::StreamEvent;
@@ -21,18 +22,18 @@ use crate::error::{AttemptNote, GatewayError};
 use crate::now::Stopwatch;
 use crate::record::OpenRecord;
 
-use super::SHED_WAIT;
 use super::flight::{Aboard, Recorded};
-use super::reply::{answered_head, error_head};
+use super::reply::{answered_head, error_head, from_reserve};
 use super::settle::Claim;
 use super::stream::Pump;
+use super::{Asked, SHED_WAIT};
 
 /// What an errand tells, in this order: `Failed`; or `Whole`; or `Live`, any number of `Events`, and
 /// then `Ended` or `Cut`.
 #[derive(Debug, Clone)]
 pub enum News {
-    /// Nobody answered. The head is for the errand's own caller.
-    Failed(Arc<(GatewayError, HeaderMap)>),
+    /// Nobody answered.
+    Failed(Arc<Failure>),
     /// An answer in one piece.
     Whole(Arc<Landed>),
     /// An answer in events begins.
@@ -51,8 +52,20 @@ pub struct Origin {
     pub tier: Option<Arc<str>>,
     /// `provider/id`.
     pub target: String,
+    /// Id of the request that it was made for, under which it is stored.
+    pub request: String,
     /// The reply's head, for the errand's own caller.
     pub head: HeaderMap,
+}
+
+/// What nobody's answer means for the errand's own caller; others make up their own mind.
+#[derive(Debug)]
+pub struct Failure {
+    pub error: GatewayError,
+    /// Of the reply, whichever it is.
+    pub head: HeaderMap,
+    /// An answer from memory that has expired, as it is told instead of the error.
+    pub instead: Option<Bytes>,
 }
 
 /// A complete answer.
@@ -129,6 +142,8 @@ pub struct Errand {
     pub dispatcher: Arc<Dispatcher>,
     pub order: Order,
     pub claim: Claim,
+    /// What memory has to offer if nobody answers.
+    pub reserve: Option<CacheVerdict>,
     pub record: OpenRecord,
     pub aboard: Aboard,
     /// Turns true when shutdown ends what still runs.
@@ -177,13 +192,21 @@ impl Errand {
         self.record.step("upstream", watch.ms());
         let answer = match answer {
             Ok(answer) => answer,
-            Err(error) => return (failed(error, self.record, &self.aboard), None),
+            Err(error) => {
+                let reserve = self.reserve.filter(|_| error.is_outage() && self.aboard.is_aboard());
+                let failure = match reserve {
+                    Some(reserve) => stand_in(error, &self.claim.asked, &reserve, self.record),
+                    None => failed(error, self.record, &self.aboard),
+                };
+                return (News::Failed(Arc::new(failure)), None);
+            }
         };
         let observing = self.claim.asked.settings.routing.mode == Mode::Observe;
         let (tier, target) = (answer.planned.tier.clone(), answer.planned.model.label());
         self.record.answered_by(tier.as_deref(), &target, observing);
         let settlement = self.claim.settle(answer.planned, answer.attempt);
-        let mut origin = Origin { tier, target, head: HeaderMap::new() };
+        let mut origin =
+            Origin { tier, target, request: self.record.id().to_owned(), head: HeaderMap::new() };
         match answer.body {
             AnswerBody::Whole { bytes, completion } => {
                 let mut landed = settlement.whole(origin, bytes, &completion, &mut self.record);
@@ -209,12 +232,25 @@ impl Errand {
     }
 }
 
-fn failed(error: GatewayError, mut record: OpenRecord, aboard: &Aboard) -> News {
+/// An expired answer beats none.
+fn stand_in(
+    error: GatewayError,
+    asked: &Asked,
+    reserve: &CacheVerdict,
+    mut record: OpenRecord,
+) -> Failure {
+    match from_reserve(asked, reserve, &mut record) {
+        Some((head, body)) => Failure { error, head, instead: Some(body) },
+        None => failed(error, record, &Aboard::new()),
+    }
+}
+
+fn failed(error: GatewayError, mut record: OpenRecord, aboard: &Aboard) -> Failure {
     if aboard.is_aboard() {
         record.fail(&error);
     }
     let head = error_head(&error, &record);
-    News::Failed(Arc::new((error, head)))
+    Failure { error, head, instead: None }
 }
 
 /// Ends when shutdown cuts what still runs: who waits is told so rather than hung up on.

@@ -61,8 +61,8 @@ impl Gateway {
         let cache = json!({
             "verdict": memory.verdict.name(),
             "detail": memory.verdict.detail(),
-            "ttl_class": memory.class.name(),
-            "ttl_seconds": memory.ttl.as_secs(),
+            "ttl_class": asked.life.class.name(),
+            "ttl_seconds": asked.life.ttl.as_secs(),
             "status": status,
             "evidence": evidence(&memory.verdict),
         });

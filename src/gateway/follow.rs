@@ -2,6 +2,7 @@
 //! must ask upstream itself.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
@@ -113,12 +114,12 @@ impl Gateway {
     fn recall_again(&self, asked: &Asked, memory: &mut Recall, record: &mut OpenRecord) -> bool {
         let Some(keyed) = &memory.keyed else { return false };
         let now = Now::read();
-        let found = self.cache.look_exact(keyed, &asked.headers.cache, now);
+        let found = self.cache.look_exact(keyed, &asked.terms_at(Duration::ZERO, now));
         if !matches!(found, CacheVerdict::Hit { .. }) {
             return false;
         }
         memory.verdict = found;
-        record.cache(&memory.verdict, memory.class, now);
+        record.cache(&memory.verdict, asked.life.class, now);
         record.cache_status(memory.told(), asked.headers.cache.only_if_cached);
         true
     }
@@ -136,7 +137,7 @@ async fn follow(passenger: &mut Passenger, stream: bool) -> Followed {
                 let shared = landed.may_be_shared();
                 return if shared { Followed::Landed(landed) } else { Followed::Refused };
             }
-            Heard::Item(News::Failed(failed)) => return Followed::Failed(failed.0.clone()),
+            Heard::Item(News::Failed(failed)) => return Followed::Failed(failed.error.clone()),
             Heard::Item(News::Cut(fault)) => return Followed::Failed(fault.as_error()),
             Heard::Lost | Heard::End => return Followed::Vacant,
         }

@@ -50,6 +50,7 @@ impl Follower {
         permit: OwnedSemaphorePermit,
     ) -> Self {
         record.answered_by(origin.tier.as_deref(), &origin.target, false);
+        record.shares(&origin.request);
         // Stands if the caller leaves before the end.
         let free = Some(Money::ZERO);
         record.bill(&Bill { cost: free, baseline: None, own: free });

@@ -3,18 +3,19 @@
 //! The embedding made here serves the classifier too. Whatever fails on the way is a miss or a
 //! bypass with its reason; the request goes on.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cache::key::{Lookup, searches_web};
-use crate::cache::learn::{Pending, Question};
+use crate::cache::key::Lookup;
+use crate::cache::learn::{Pending, Question, Trail};
 use crate::cache::verify::{Budget, Goals};
 use crate::cache::{
-    BypassReason, CacheVerdict, Entry, Evidence, Keyed, Level, MissDetail, TtlClass, ttl,
+    BypassReason, CacheKey, CacheVerdict, Entry, Evidence, Keyed, Level, Makers, MissDetail, Terms,
 };
 use crate::config::settings::Mode;
 use crate::embed::{EmbedError, Embedding};
-use crate::now::Stopwatch;
+use crate::now::{Now, Stopwatch};
 use crate::record::OpenRecord;
 
 use super::{Asked, Gateway};
@@ -25,9 +26,6 @@ pub struct Recall {
     pub verdict: CacheVerdict,
     /// `None` when the request takes no part in the cache at all.
     pub keyed: Option<Keyed>,
-    /// Of the question; whoever answers it may make the answer more volatile.
-    pub class: TtlClass,
-    pub ttl: Duration,
     /// `None` when nothing needed it.
     pub embedding: Option<Result<Embedding, EmbedError>>,
     /// The semantic level searched.
@@ -38,11 +36,15 @@ pub struct Recall {
 }
 
 /// A stored answer that is served.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Hit<'a> {
     pub level: Level,
     pub entry: &'a Arc<Entry>,
     pub evidence: Option<&'a Evidence>,
+    /// Of the request that is served.
+    pub query: CacheKey,
+    /// Where a caller's word on it is learnt; `None` at the exact level.
+    pub lookup: Option<Trail>,
 }
 
 impl Recall {
@@ -50,7 +52,9 @@ impl Recall {
     pub fn hit(&self) -> Option<Hit<'_>> {
         match (&self.verdict, self.mode) {
             (CacheVerdict::Hit { level, entry, evidence }, Mode::Enforce) => {
-                Some(Hit { level: *level, entry, evidence: evidence.as_ref() })
+                let query = self.keyed.map_or(entry.key, |keyed| keyed.exact);
+                let lookup = self.pending.as_ref().and_then(Pending::trail);
+                Some(Hit { level: *level, entry, evidence: evidence.as_ref(), query, lookup })
             }
             _ => None,
         }
@@ -81,7 +85,7 @@ impl Gateway {
         if memory.hit().is_none() && memory.embedding.is_none() && asked.classifies() {
             memory.embedding = self.embed(asked, record).await;
         }
-        record.cache(&memory.verdict, memory.class, asked.now);
+        record.cache(&memory.verdict, asked.life.class, asked.now);
         if memory.searched {
             record.searched();
         }
@@ -91,13 +95,9 @@ impl Gateway {
 
     async fn remember(&self, asked: &Asked, identity: Lookup, record: &mut OpenRecord) -> Recall {
         let settings = &asked.settings.cache;
-        let class = ttl::classify(&asked.request.prompt, searches_web(&asked.policy.choice));
-        let ttl = ttl::ttl(&settings.ttl, class, asked.policy.cache_effect);
         let blank = |verdict, keyed| Recall {
             verdict,
             keyed,
-            class,
-            ttl,
             embedding: None,
             searched: false,
             pending: None,
@@ -108,7 +108,13 @@ impl Gateway {
             Lookup::Keyed(keyed) => keyed,
         };
         let watch = Stopwatch::start();
-        let exact = self.cache.look_exact(&keyed, &asked.headers.cache, asked.now);
+        let terms = asked.terms(settings.stale_while_revalidate);
+        let mut exact = self.cache.look_exact(&keyed, &terms);
+        if matches!(exact, CacheVerdict::Miss { detail: None, .. })
+            && self.cache.fetch(&keyed).await
+        {
+            exact = self.cache.look_exact(&keyed, &terms);
+        }
         record.step("exact", watch.ms());
         if matches!(exact, CacheVerdict::Hit { .. }) {
             return blank(exact, Some(keyed));
@@ -143,20 +149,41 @@ impl Gateway {
             Some(Err(_)) | None if asked.headers.cache.no_cache => return,
             _ => return memory.explain_miss(MissDetail::Embedder, None),
         };
-        let (directives, now) = (&asked.headers.cache, asked.now);
-        if directives.no_cache {
+        if asked.headers.cache.no_cache {
             return;
         }
+        let terms = asked.terms(asked.settings.cache.stale_while_revalidate);
         let watch = Stopwatch::start();
-        let neighbours = self.cache.neighbours(keyed, &embedding.vector, now);
+        let neighbours = self.cache.neighbours(keyed, &embedding.vector, &terms);
         record.step("search", watch.ms());
         let watch = Stopwatch::start();
         let question = asked.question();
-        let (found, pending) = self.cache.verify(&question, keyed, &neighbours, directives, now);
+        let (found, pending) = or_miss(|| self.cache.verify(&question, keyed, &neighbours, &terms));
         record.step("verify", watch.ms());
         memory.searched = true;
         memory.pending = pending;
         memory.add_semantic(found);
+    }
+
+    /// What would be served if every provider failed: an answer past its expiry by no more than
+    /// `cache.stale_if_error`, if the caller's directives allow one.
+    pub(super) fn reserve(&self, asked: &Asked, memory: &Recall) -> Option<CacheVerdict> {
+        let settings = &asked.settings.cache;
+        if settings.stale_if_error.is_zero() || settings.mode != Mode::Enforce {
+            return None;
+        }
+        let keyed = memory.keyed?;
+        let terms = asked.terms(settings.stale_if_error);
+        let exact = self.cache.look_exact(&keyed, &terms);
+        if matches!(exact, CacheVerdict::Hit { .. }) {
+            return Some(exact);
+        }
+        let embedding = memory.embedding().filter(|embedding| !embedding.truncated)?;
+        let neighbours = self.cache.neighbours(&keyed, &embedding.vector, &terms);
+        // Without a draw nothing is explored, and nothing counted that may never be served.
+        let question = Question { draw: None, ..asked.question() };
+        let (near, _) = self.cache.verify(&question, &keyed, &neighbours, &terms);
+        matches!(near, CacheVerdict::Hit { .. }).then_some(near)
     }
 
     /// The unit vector of the prompt; `None` without an embedder.
@@ -190,6 +217,25 @@ impl Asked {
             observing: cache.mode == Mode::Observe,
         }
     }
+
+    /// What this request demands of an entry, where expired ones are served for `grace`.
+    fn terms(&self, grace: Duration) -> Terms<'_> {
+        self.terms_at(grace, self.now)
+    }
+
+    /// The same some time after it arrived.
+    pub(super) fn terms_at(&self, grace: Duration, now: Now) -> Terms<'_> {
+        let makers = Makers::of(&self.settings.models, &self.policy.choice);
+        Terms::new(self.headers.cache, grace, makers, now)
+    }
+}
+
+/// The verifier's verdict; a verifier that fails is a miss, never a hit and never a failed request.
+fn or_miss<P>(verify: impl FnOnce() -> (CacheVerdict, Option<P>)) -> (CacheVerdict, Option<P>) {
+    catch_unwind(AssertUnwindSafe(verify)).unwrap_or_else(|_| {
+        tracing::error!("the cache's verifier failed; the request goes on without it");
+        (CacheVerdict::Miss { detail: Some(MissDetail::BelowLine), evidence: None }, None)
+    })
 }
 
 impl Recall {
@@ -211,5 +257,27 @@ impl Recall {
             }
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verifier_that_panics_is_a_miss() {
+        let (verdict, pending) = or_miss::<()>(|| panic!("a fault of the verifier"));
+        assert_eq!(pending, None);
+        let expected = Some(MissDetail::BelowLine);
+        assert!(
+            matches!(verdict, CacheVerdict::Miss { detail, evidence: None } if detail == expected)
+        );
+    }
+
+    #[test]
+    fn a_verifier_that_works_has_its_say() {
+        let (verdict, pending) = or_miss(|| (CacheVerdict::Stale, Some(7)));
+        assert!(matches!(verdict, CacheVerdict::Stale));
+        assert_eq!(pending, Some(7));
     }
 }

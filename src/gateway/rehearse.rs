@@ -1,6 +1,7 @@
 //! The line without its deeds: what it would decide about a request, at a given time. `explain` and
 //! `replay` rest on it, so that neither can tell another story than live traffic.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::http::HeaderMap;
@@ -8,9 +9,12 @@ use bytes::Bytes;
 
 use crate::access::Caller;
 use crate::cache::key::{Lookup, identify};
+use crate::cache::store::{Fault, Reader};
+use crate::cache::ttl::Life;
+use crate::cache::{Entry, Level};
 use crate::dialect::openai::ChatRequest;
 use crate::dialect::openai::answer::Completion;
-use crate::embed::Embedding;
+use crate::embed::{Embedder, Embedding};
 use crate::error::GatewayError;
 use crate::judge::Verdict;
 use crate::now::Now;
@@ -56,12 +60,38 @@ impl Gateway {
         asked.vector = vector;
         asked.draw = draw;
         let mut record = OpenRecord::rehearsal(self.recorder.clone(), now);
-        let key = identify(&asked.request, &asked.caller, &asked.policy, &settings.cache);
+        let key =
+            identify(&asked.request, &asked.caller, &asked.policy, &settings.cache, asked.life);
         let memory = self.recall(&asked, key, &mut record).await;
         let signals = self.signals(&asked, &memory);
         let decision = plan::decide(&asked.policy, &asked.request, &settings, signals.as_ref());
         let status = record.status_line();
         Ok(Rehearsal { asked, memory, decision, key, status })
+    }
+}
+
+impl Gateway {
+    /// Brings into memory what a file of answers has for a request, before it is rehearsed. Tells
+    /// what is wrong with the file, if it cannot be read. A request that the line would refuse has
+    /// no answers.
+    pub fn recollect(
+        &self,
+        file: &Path,
+        body: Bytes,
+        headers: &HeaderMap,
+        caller: &Arc<Caller>,
+    ) -> Option<Fault> {
+        let now = Now::read();
+        let settings = self.settings();
+        let request = ChatRequest::decode(body).ok()?;
+        let headers = RequestHeaders::parse(headers).ok()?;
+        let asked = consider(&settings, caller.clone(), headers, request, now).ok()?;
+        let Asked { request, caller, policy, life, .. } = &asked;
+        let key = identify(request, caller, policy, &settings.cache, *life);
+        let Lookup::Keyed(keyed) = key else { return None };
+        let identity = self.embedder.as_ref().map(Embedder::identity);
+        let reader = Reader::open(file, identity);
+        reader.and_then(|reader| self.cache.recollect(&reader, &keyed, now)).err()
     }
 }
 
@@ -72,6 +102,16 @@ impl Rehearsal {
 
     pub fn decision(&self) -> Result<&RouteDecision, &GatewayError> {
         self.decision.as_ref()
+    }
+
+    /// How long answers to it live.
+    pub fn life(&self) -> Life {
+        self.asked.life
+    }
+
+    /// Whether it is served past its expiry: live, the answer would be asked again beside the line.
+    pub fn renews(&self) -> bool {
+        self.memory.hit().is_some_and(|hit| !hit.entry.is_fresh(self.asked.now))
     }
 
     pub fn request(&self) -> &ChatRequest {
@@ -88,13 +128,28 @@ impl Rehearsal {
         made: Made<'_>,
         verdicts: Option<Vec<Verdict>>,
     ) -> bool {
-        let Some(admission) = Admission::of(&self.asked, &self.memory) else { return false };
-        let Ok(mut answer) = Completion::read(&made.body) else { return false };
-        // A recording may leave out why its answer ended; it is then taken to be whole.
-        answer.finish_reason.get_or_insert_with(|| "stop".into());
-        let entry = admission.entry(&self.asked, id, made, &answer, self.asked.now);
-        let Ok(entry) = entry else { return false };
+        let Some((admission, entry)) = self.admitted(id, made) else { return false };
         keep(&gateway.cache, &self.asked, &admission, entry, verdicts);
         true
+    }
+
+    /// Stores the answer that was asked for beside the line, because a hit had expired. As there,
+    /// nothing is learnt from it.
+    pub fn renew(&self, gateway: &Gateway, id: &str, made: Made<'_>) -> bool {
+        let Some((_, entry)) = self.admitted(id, made) else { return false };
+        gateway.cache.admit(entry);
+        if let Some(hit) = self.memory.hit().filter(|hit| hit.level == Level::Semantic) {
+            gateway.cache.supersede(&hit.entry.id);
+        }
+        true
+    }
+
+    fn admitted(&self, id: &str, made: Made<'_>) -> Option<(Admission, Entry)> {
+        let admission = Admission::of(&self.asked, &self.memory)?;
+        let mut answer = Completion::read(&made.body).ok()?;
+        // A recording may leave out why its answer ended; it is then taken to be whole.
+        answer.finish_reason.get_or_insert_with(|| "stop".into());
+        let entry = admission.entry(&self.asked, id, made, &answer, self.asked.now).ok()?;
+        Some((admission, entry))
     }
 }

@@ -7,7 +7,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Response};
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::cache::Evidence;
+use crate::cache::feedback::Served;
+use crate::cache::{CacheVerdict, Evidence};
 use crate::dialect::Usage;
 use crate::dialect::openai::render;
 use crate::error::GatewayError;
@@ -76,15 +77,33 @@ impl Answered {
         let entry = hit.entry;
         entry.hits.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         record.answered_by(entry.tier.as_deref(), &entry.target, false);
+        record.served(
+            Served::of(entry, hit.level, &hit.query, hit.evidence, hit.lookup.clone()),
+            entry.took,
+        );
         let (body, stream) = retell(asked, &entry.answer, entry.usage, record);
         let exposed = asked.settings.cache.expose_evidence;
         let evidence = exposed.then(|| hit.evidence.cloned()).flatten();
         Self::Retold { body, stream, age: Some(entry.age_seconds(asked.now)), evidence }
     }
 
+    /// Where an equal request has shown that nobody answers: what memory has to offer, if the error
+    /// is an outage and there is anything.
+    pub(super) fn instead(
+        error: GatewayError,
+        asked: &Asked,
+        reserve: Option<&CacheVerdict>,
+        record: &mut OpenRecord,
+    ) -> Result<Self, GatewayError> {
+        let reserve = reserve.filter(|_| error.is_outage());
+        let told = reserve.and_then(|reserve| from_reserve(asked, reserve, record));
+        told.map(|(head, body)| Self::Whole { head, body }).ok_or(error)
+    }
+
     /// The answer to an equal request that has just come.
     pub(super) fn landed(asked: &Asked, landed: &Landed, record: &mut OpenRecord) -> Self {
         record.answered_by(landed.origin.tier.as_deref(), &landed.origin.target, false);
+        record.shares(&landed.origin.request);
         let answer = landed.body.as_ref().expect("invariant: what is shared is complete");
         let (body, stream) = retell(asked, answer, landed.usage, record);
         Self::Retold { body, stream, age: None, evidence: None }
@@ -102,8 +121,11 @@ impl Answered {
                 Self::Stream { head: origin.head.clone(), telling }
             }
             Heard::Item(News::Failed(failed)) => {
-                let (error, head) = (*failed).clone();
-                Self::Failed { head, error }
+                let head = failed.head.clone();
+                match failed.instead.clone() {
+                    Some(body) => Self::Whole { head, body },
+                    None => Self::Failed { head, error: failed.error.clone() },
+                }
             }
             _ => {
                 let error = GatewayError::Internal { log: "an errand broke down".into() };
@@ -116,17 +138,7 @@ impl Answered {
     pub fn into_reply(self, record: OpenRecord) -> Reply {
         match self {
             Self::Retold { body, stream, age, evidence } => {
-                let mut headers = if stream { stream_head(&record) } else { head(&record, true) };
-                if !stream {
-                    headers.insert(CONTENT_TYPE, JSON);
-                }
-                if let Some(age) = age {
-                    headers.insert(AGE, age.into());
-                }
-                if let Some(evidence) = evidence {
-                    insert(&mut headers, "x-semgate-cache", &exposed(&evidence));
-                }
-                respond(headers, Body::from(body))
+                respond(retold_head(&record, stream, age, evidence.as_ref()), Body::from(body))
             }
             Self::Whole { head, body } => respond(head, Body::from(body)),
             Self::Stream { head, telling } => respond(head, telling.into_body()),
@@ -146,6 +158,44 @@ fn retell(asked: &Asked, answer: &Bytes, usage: Usage, record: &mut OpenRecord) 
     }
     let events = render::stream(answer, &id, created, asked.request.include_usage);
     ([&events, &closing_comment(record), render::DONE].concat().into(), true)
+}
+
+/// What memory has to offer after an outage, with its head; `None` if it is nothing.
+pub(super) fn from_reserve(
+    asked: &Asked,
+    reserve: &CacheVerdict,
+    record: &mut OpenRecord,
+) -> Option<(HeaderMap, Bytes)> {
+    let CacheVerdict::Hit { level, entry, evidence } = reserve else { return None };
+    record.served_on_error(reserve, asked.life.class, asked.now);
+    let query = entry.key;
+    let hit = Hit { level: *level, entry, evidence: evidence.as_ref(), query, lookup: None };
+    match Answered::hit(asked, hit, record) {
+        Answered::Retold { body, stream, age, evidence } => {
+            Some((retold_head(record, stream, age, evidence.as_ref()), body))
+        }
+        _ => None,
+    }
+}
+
+/// The head of an answer from memory, or of one that another request got.
+fn retold_head(
+    record: &OpenRecord,
+    stream: bool,
+    age: Option<u64>,
+    evidence: Option<&Evidence>,
+) -> HeaderMap {
+    let mut headers = if stream { stream_head(record) } else { head(record, true) };
+    if !stream {
+        headers.insert(CONTENT_TYPE, JSON);
+    }
+    if let Some(age) = age {
+        headers.insert(AGE, age.into());
+    }
+    if let Some(evidence) = evidence {
+        insert(&mut headers, "x-semgate-cache", &exposed(evidence));
+    }
+    headers
 }
 
 impl Reply {

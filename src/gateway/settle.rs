@@ -9,7 +9,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::cache::admission::{self, Candidate, Refusal};
 use crate::cache::learn::{Lesson, Pending};
-use crate::cache::{Cache, Entry, Keyed, ttl};
+use crate::cache::ttl::Life;
+use crate::cache::{Cache, CacheVerdict, Entry, Keyed, Level};
 use crate::config::settings::Model;
 use crate::dialect::Usage;
 use crate::dialect::openai::answer::Completion;
@@ -152,6 +153,9 @@ impl Settlement {
         record: &OpenRecord,
     ) -> Result<(), Refusal> {
         let Some(admission) = &self.admission else { return Err(Refusal::NoStore) };
+        if record.is_condemned() {
+            return Err(Refusal::Condemned);
+        }
         let made = Made {
             planned: &self.planned,
             body: body.clone(),
@@ -186,9 +190,11 @@ impl Admission {
             return None;
         }
         let embedding = memory.embedding().filter(|embedding| !embedding.truncated);
-        let vector = match keyed.exact_only {
-            None => embedding.map(|embedding| embedding.vector.clone()),
-            Some(_) => None,
+        let vector = match (keyed.exact_only, &memory.verdict) {
+            (Some(_), _) => None,
+            // An exact hit needed no embedding: its entry has that of the same prompt.
+            (None, CacheVerdict::Hit { level: Level::Exact, entry, .. }) => entry.vector.clone(),
+            (None, _) => embedding.map(|embedding| embedding.vector.clone()),
         };
         Some(Self { keyed, vector, pending: memory.pending.clone() })
     }
@@ -206,8 +212,7 @@ impl Admission {
         now: Now,
     ) -> Result<Entry, Refusal> {
         let settings = &asked.settings.cache;
-        let class = ttl::classify(&asked.request.prompt, made.planned.model.web_search);
-        let ttl = ttl::ttl(&settings.ttl, class, asked.policy.cache_effect);
+        let Life { class, ttl } = asked.life.by(&made.planned.model, &asked.policy, &settings.ttl);
         let bytes = made.body.len();
         let candidate = Candidate { answer, bytes, complete: true, no_store: false, ttl };
         admission::admit(&candidate, settings)?;
@@ -248,7 +253,7 @@ pub fn keep(
     verdicts: Option<Vec<Verdict>>,
 ) {
     let (answer, id) = (entry.answer.clone(), entry.id.clone());
-    let before = cache.kept(&admission.keyed);
+    let before = cache.before(&admission.keyed);
     cache.admit(entry);
     if let Some(pending) = admission.pending.clone() {
         let (answer, entry) = (answer.clone(), Some(id));

@@ -117,6 +117,9 @@ impl Pump {
                 }
                 EventKind::Unknown => {
                     self.record.unknown_event();
+                    if let Some(answer) = &mut self.answer {
+                        answer.push(&event);
+                    }
                     Ok(event)
                 }
                 EventKind::Comment | EventKind::Error => Ok(event),

@@ -29,6 +29,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/models", get(models))
         .route("/v1/models/{*id}", get(model))
         .route("/v1/requests/{id}", get(record))
+        .route("/v1/feedback", post(feedback))
         .fallback(unknown)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(gateway.clone(), check_host))
@@ -77,6 +78,15 @@ async fn record(
         Failure(GatewayError::UnknownUrl { message })
     })?;
     Ok(json_response(&*record))
+}
+
+async fn feedback(
+    State(gateway): State<Arc<Gateway>>,
+    request: Request,
+) -> Result<StatusCode, Failure> {
+    let (headers, body) = RequestBody::split(request);
+    gateway.feedback(Call { headers, body, now: Now::read() }).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn unknown(uri: Uri) -> Failure {

@@ -33,6 +33,7 @@ pub fn face(error: &GatewayError) -> Face {
         E::MethodNotAllowed { .. } => {
             (StatusCode::METHOD_NOT_ALLOWED, INVALID, Some("method_not_allowed"))
         }
+        E::Conflict { .. } => (StatusCode::CONFLICT, INVALID, None),
         E::RequestTooLarge { .. } => {
             (StatusCode::PAYLOAD_TOO_LARGE, INVALID, Some("request_too_large"))
         }
@@ -56,7 +57,9 @@ pub fn face(error: &GatewayError) -> Face {
         }
         E::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "server_error", Some("timeout")),
         E::NotCached => (StatusCode::GATEWAY_TIMEOUT, "server_error", Some("not_cached")),
-        E::Internal { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "server_error", None),
+        E::PurgeUndone { .. } | E::Internal { .. } => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "server_error", None)
+        }
     };
     Face { status, kind, code }
 }
@@ -67,6 +70,7 @@ pub fn envelope(error: &GatewayError) -> Bytes {
     let param = match error {
         GatewayError::BadRequest { param, .. } => param.as_deref(),
         GatewayError::ModelNotFound { .. } => Some("model"),
+        GatewayError::Conflict { param, .. } => Some(*param),
         _ => None,
     };
     let body = json!({"error": {

@@ -14,7 +14,6 @@ use crate::dialect::openai::fold::Accumulator;
 use crate::dialect::openai::stream::EventKind;
 use crate::dispatch::{Answer, AnswerBody, AnswerStream, AttemptLog, Dispatcher, Order};
 use crate::now::Now;
-use crate::price::Money;
 use crate::record::OwnWork;
 use crate::record::Recorder;
 
@@ -93,7 +92,7 @@ impl Running {
         self.log.settle(attempt, price.map(|price| price.cost(&usage)));
         self.usage = Some(usage);
         let (body, completion) = gathered.whole.ok_or(NoAnswer::Cut)?;
-        let cost = price.map(|_| spent(&self.log));
+        let cost = price.map(|_| self.log.spent());
         let took = Now::read().mono.saturating_duration_since(started.mono);
         Ok(Finished { planned, body, completion, usage, cost, took })
     }
@@ -132,8 +131,4 @@ async fn gather(mut events: AnswerStream, limit: usize) -> Gathered {
     let whole = if terminated && !broken { answer.finish() } else { None };
     let whole = whole.and_then(|body| Completion::read(&body).ok().map(|read| (body, read)));
     Gathered { whole, usage, output_chars }
-}
-
-fn spent(log: &AttemptLog) -> Money {
-    log.snapshot().iter().filter_map(|attempt| attempt.cost_usd).sum()
 }

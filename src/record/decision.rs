@@ -9,6 +9,8 @@ use serde_json::value::RawValue;
 use crate::dialect::Usage;
 use crate::price::Money;
 
+use super::answers::FeedbackNote;
+
 /// One JSON object per request. Members without a value are absent.
 #[derive(Debug, Clone, Serialize)]
 pub struct DecisionRecord {
@@ -43,6 +45,9 @@ pub struct DecisionRecord {
     pub timings_ms: BTreeMap<&'static str, f64>,
     /// `ok`, `client_gone`, `cut`, or the error's name.
     pub outcome: String,
+    /// What the caller said of the answer afterwards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feedback: Option<FeedbackNote>,
 }
 
 impl DecisionRecord {
@@ -67,12 +72,14 @@ impl DecisionRecord {
             own_spend_usd: None,
             timings_ms: BTreeMap::new(),
             outcome: "client_gone".into(),
+            feedback: None,
         }
     }
 
     /// Whether the caller was answered from the cache.
     pub fn is_hit(&self) -> bool {
-        self.cache.verdict == "hit" && self.attempts.is_empty() && self.outcome == "ok"
+        let from_memory = self.attempts.is_empty() || self.cache.on_error;
+        self.cache.verdict == "hit" && from_memory && self.outcome == "ok"
     }
 
     /// Books what attempts cost where none of them answered: nobody was served, all of it is ours.
@@ -159,6 +166,12 @@ pub struct CacheNote {
     pub age_s: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl_class: Option<&'static str>,
+    /// On a hit: what its caller did not wait, against the making of the answer, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saved_ms: Option<f64>,
+    /// Served after every provider had failed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub on_error: bool,
     /// Whether this request's answer was stored.
     pub stored: bool,
     /// Whether it shared the call, be it in vain, of an equal request that was on its way.

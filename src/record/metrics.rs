@@ -6,11 +6,12 @@
 use std::collections::HashSet;
 
 use prometheus::{
-    CounterVec, Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder,
+    CounterVec, Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
+    IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use super::OwnWork;
+use super::cache_metrics::CacheMetrics;
 use super::decision::{Attempt, DecisionRecord};
 use crate::dialect::Usage;
 use crate::price::Money;
@@ -35,9 +36,12 @@ pub struct Metrics {
     pub rule_errors: IntCounter,
     pub records_dropped: IntCounter,
     pub unknown_events: IntCounter,
+    pub cache_stale: IntCounterVec,
+    pub cache_shadow: IntCounterVec,
     pub cache_entries: IntGaugeVec,
     pub cache_bytes: IntGauge,
     pub cache_followers: IntGauge,
+    pub cache: CacheMetrics,
     pub embed_queue: IntGauge,
     pub in_flight: IntGauge,
     pub target_healthy: IntGaugeVec,
@@ -116,12 +120,23 @@ impl Metrics {
                 .counter("records_dropped_total", "Decision records the file could not take."),
             unknown_events: make
                 .counter("unknown_stream_events_total", "Upstream events forwarded unread."),
+            cache_stale: make.counters(
+                "cache_stale_hits_total",
+                "Answers served past their expiry, by why.",
+                &["why"],
+            ),
+            cache_shadow: make.counters(
+                "cache_shadow_total",
+                "Semantic hits asked upstream as well, by whether the answers are the same.",
+                &["verdict"],
+            ),
             cache_entries: make.gauges("cache_entries", "Stored entries.", &["level"]),
             cache_bytes: make.int_gauge("cache_bytes", "Bytes held by the cache, both levels."),
             cache_followers: make.int_gauge(
                 "cache_followers",
                 "Requests that share the upstream call of an equal one at this moment.",
             ),
+            cache: CacheMetrics::new(&make),
             embed_queue: make.int_gauge("embed_queue", "Texts waiting for the embedder."),
             in_flight: make.int_gauge("in_flight", "Requests in flight."),
             target_healthy: make.gauges(
@@ -158,6 +173,7 @@ impl Metrics {
             }
         }
         self.count_money(record);
+        self.cache.count(record);
     }
 
     /// Counts work that belongs to no request.
@@ -220,7 +236,7 @@ fn bounded<'a>(target: &'a str, known: &HashSet<String>) -> &'a str {
 }
 
 /// Makes and registers metrics under the common prefix.
-struct Maker {
+pub(super) struct Maker {
     registry: Registry,
 }
 
@@ -234,17 +250,17 @@ impl Maker {
         Opts::new(name, help).namespace("semgate")
     }
 
-    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    pub(super) fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
         let metric = IntCounterVec::new(Self::options(name, help), labels);
         self.register(metric.expect("names and labels are valid"))
     }
 
-    fn counter(&self, name: &str, help: &str) -> IntCounter {
+    pub(super) fn counter(&self, name: &str, help: &str) -> IntCounter {
         let metric = IntCounter::with_opts(Self::options(name, help));
         self.register(metric.expect("the name is valid"))
     }
 
-    fn sums(&self, name: &str, help: &str, labels: &[&str]) -> CounterVec {
+    pub(super) fn sums(&self, name: &str, help: &str, labels: &[&str]) -> CounterVec {
         let metric = CounterVec::new(Self::options(name, help), labels);
         self.register(metric.expect("names and labels are valid"))
     }
@@ -254,13 +270,18 @@ impl Maker {
         self.register(metric.expect("the name is valid"))
     }
 
-    fn int_gauge(&self, name: &str, help: &str) -> IntGauge {
+    pub(super) fn int_gauge(&self, name: &str, help: &str) -> IntGauge {
         let metric = IntGauge::with_opts(Self::options(name, help));
         self.register(metric.expect("the name is valid"))
     }
 
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+    pub(super) fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
         let metric = IntGaugeVec::new(Self::options(name, help), labels);
+        self.register(metric.expect("names and labels are valid"))
+    }
+
+    pub(super) fn ratios(&self, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
+        let metric = GaugeVec::new(Self::options(name, help), labels);
         self.register(metric.expect("names and labels are valid"))
     }
 

@@ -1,6 +1,8 @@
 //! One record per request, whatever happens: opened first, closed last. From it come the ring, the
 //! JSONL file, the metrics, the spend tables and the response headers.
 
+pub mod answers;
+pub mod cache_metrics;
 pub mod decision;
 mod file;
 pub mod metrics;
@@ -12,14 +14,20 @@ use std::collections::HashSet;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use answers::Answers;
+use answers::{Judged, MAX_ANSWERS};
 pub use decision::DecisionRecord;
 pub use metrics::Metrics;
 pub use open::{Bill, OpenRecord};
 pub use ring::Ring;
 pub use spend::Spend;
 
+use uuid::Uuid;
+
+use crate::cache::feedback::Label;
 use crate::config::Settings;
 use crate::dialect::Usage;
+use crate::now::Now;
 use decision::Attempt;
 use file::RecordWriter;
 
@@ -29,6 +37,8 @@ pub struct Recorder {
     pub metrics: Metrics,
     pub ring: Ring,
     pub spend: Spend,
+    /// Answers that callers may still judge.
+    pub answers: Answers,
     file: Option<RecordWriter>,
     /// Labels of configured targets, for bounded metric labels.
     known: Mutex<HashSet<String>>,
@@ -55,6 +65,7 @@ impl Recorder {
             metrics: Metrics::new(),
             ring: Ring::new(telemetry.ring),
             spend: Spend::default(),
+            answers: Answers::new(MAX_ANSWERS, settings.cache.feedback_window),
             file: telemetry.record.as_ref().map(RecordWriter::start).transpose()?,
             known: Mutex::default(),
         };
@@ -62,10 +73,11 @@ impl Recorder {
         Ok(recorder)
     }
 
-    /// Takes over the targets of a new configuration.
+    /// Takes over the targets and the feedback window of a new configuration.
     pub fn learn_targets(&self, settings: &Settings) {
         let labels = settings.models.iter().map(|model| model.label());
         self.known.lock().unwrap_or_else(PoisonError::into_inner).extend(labels);
+        self.answers.keep_for(settings.cache.feedback_window);
     }
 
     /// Takes a closed record: exactly once per request.
@@ -78,7 +90,34 @@ impl Recorder {
         {
             self.metrics.records_dropped.inc();
         }
+        let id = Uuid::parse_str(&record.id).ok();
         self.ring.push(record);
+        // Of a stream something may have been said before its end.
+        if let Some(id) = id
+            && let Some(note) = self.answers.said(id)
+        {
+            self.ring.amend(&id.to_string(), note);
+        }
+    }
+
+    /// Takes a caller's verdict on an answer; the first is counted and noted in the record. The
+    /// record's line in the file has been written by then and stays as it is.
+    pub fn judge(
+        &self,
+        id: Uuid,
+        tenant: &str,
+        label: Label,
+        reason: Option<String>,
+        now: Now,
+    ) -> Judged {
+        let judged = self.answers.judge(id, tenant, label, reason, now);
+        if let Judged::First(feedback) = &judged {
+            self.metrics.cache.label("feedback", label.name());
+            if let Some(note) = self.answers.said(id) {
+                self.ring.amend(&feedback.request, note);
+            }
+        }
+        judged
     }
 
     /// Books work that belongs to no request: attempts and cost like any other, the cost as our own

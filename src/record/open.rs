@@ -8,6 +8,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::access::Caller;
+use crate::cache::feedback::{Label, Served};
 use crate::cache::status::{self, Fate};
 use crate::cache::{CacheVerdict, Evidence, TtlClass};
 use crate::dialect::Usage;
@@ -21,6 +22,7 @@ use crate::price::{Money, Price};
 use crate::route::RouteDecision;
 
 use super::Recorder;
+use super::answers::Answer;
 use super::decision::{Content, DecisionRecord};
 use super::metrics::OVERHEAD_STEPS;
 
@@ -165,6 +167,19 @@ impl OpenRecord {
         }
     }
 
+    /// `verdict`, a hit, is served because every provider has failed.
+    pub fn served_on_error(&mut self, verdict: &CacheVerdict, class: TtlClass, now: Now) {
+        self.cache(verdict, class, now);
+        self.edit().cache.on_error = true;
+        self.told = Some(Told { verdict: verdict.clone(), only_if_cached: false });
+        self.recorder.metrics.cache_stale.with_label_values(&["error"]).inc();
+    }
+
+    /// The entry was served past its expiry, and is asked again.
+    pub fn served_stale(&self) {
+        self.recorder.metrics.cache_stale.with_label_values(&["revalidate"]).inc();
+    }
+
     /// The semantic level searched, be it in vain.
     pub fn searched(&mut self) {
         self.edit().cache.level.get_or_insert("semantic");
@@ -210,11 +225,37 @@ impl OpenRecord {
     /// observe mode would have done.
     pub fn answered_by(&mut self, tier: Option<&str>, target: &str, observing: bool) {
         self.answered = Some((tier.map(Into::into), target.into()));
+        self.note_answer(None);
         if !observing {
             let note = &mut self.edit().route;
             note.tier = tier.map(Into::into);
             note.target = Some(target.into());
         }
+    }
+
+    /// A stored answer was served: from now on the caller may judge it.
+    pub fn served(&mut self, served: Served, took: Duration) {
+        let saved = took.as_secs_f64() * 1e3 - self.arrived.ms();
+        self.edit().cache.saved_ms = Some(saved.max(0.0));
+        self.note_answer(Some(Arc::new(served)));
+    }
+
+    /// The answer is that of an equal request, under whose id it is stored.
+    pub fn shares(&self, request: &str) {
+        self.note_answer(Some(Arc::new(Served::shared(request))));
+    }
+
+    fn note_answer(&self, served: Option<Arc<Served>>) {
+        let record = self.get();
+        let Some(id) = Uuid::parse_str(&record.id).ok().filter(|_| self.counts) else { return };
+        let (tenant, route) = (record.tenant.as_str().into(), record.route.label.as_str().into());
+        self.recorder.answers.note(id, Answer { tenant, route, at: self.now, served });
+    }
+
+    /// Whether the caller has said by now that the answer is bad.
+    pub fn is_condemned(&self) -> bool {
+        let said = Uuid::parse_str(self.id()).ok().and_then(|id| self.recorder.answers.said(id));
+        said.is_some_and(|note| note.verdict == Label::Bad.name())
     }
 
     /// Tier and target that answered.
@@ -256,9 +297,10 @@ impl OpenRecord {
     /// what savings are counted against.
     pub fn shared(&mut self, usage: Usage, baseline: Option<Price>) {
         self.usage(usage);
-        let free = Some(Money::ZERO);
+        // Nothing, unless providers failed first and charged for it.
+        let spent = Some(self.attempts.spent());
         let baseline = baseline.map(|price| price.cost(&usage));
-        self.bill(&Bill { cost: free, baseline, own: free });
+        self.bill(&Bill { cost: spent, baseline, own: spent });
     }
 
     /// The answer as JSON, or its digest.

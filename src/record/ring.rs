@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::answers::FeedbackNote;
 use super::decision::DecisionRecord;
 
 /// Content kept in the ring at most; beyond it the oldest records leave early.
@@ -37,6 +38,14 @@ impl Ring {
         while held.records.len() > self.capacity || held.bytes > MAX_BYTES {
             let Some(oldest) = held.records.pop_front() else { break };
             held.bytes -= oldest.content_bytes();
+        }
+    }
+
+    /// Adds what a caller said of the answer to its record, while it is here.
+    pub fn amend(&self, id: &str, note: FeedbackNote) {
+        let mut held = self.lock();
+        if let Some(record) = held.records.iter_mut().rev().find(|record| record.id == id) {
+            Arc::make_mut(record).feedback = Some(note);
         }
     }
 

@@ -21,6 +21,7 @@ use crate::embed::Embedding;
 use crate::gateway::{Gateway, Made, Rehearsal};
 use crate::judge::Verdict;
 use crate::now::Now;
+use crate::price::Money;
 
 use super::bill::{cost, outcome, usage};
 use super::input::Row;
@@ -123,7 +124,7 @@ impl<'a> Run<'a> {
         let memory = rehearsal.memory();
         let verdict = &memory.verdict;
         (trace.verdict, trace.detail) = (verdict.name(), verdict.detail());
-        (trace.searched, trace.ttl_class) = (memory.searched, Some(memory.class));
+        (trace.searched, trace.ttl_class) = (memory.searched, Some(rehearsal.life().class));
         self.tally.lookups += usize::from(memory.searched);
         if let CacheVerdict::Hit { evidence, .. } | CacheVerdict::Miss { evidence, .. } = verdict
             && let Some(evidence) = evidence
@@ -163,10 +164,12 @@ impl<'a> Run<'a> {
     fn hit(&mut self, rehearsal: &Rehearsal, level: Level, model: &str, trace: &mut Trace) {
         let row = &self.rows[trace.row];
         self.tally.hit(level, trace.truth, trace.ttl_class);
-        let baseline = self.settings.routing.baseline.as_deref();
-        let usage = usage(row, rehearsal.request(), baseline);
+        let baseline = self.settings.routing.baseline.clone();
+        let usage = usage(row, rehearsal.request(), baseline.as_deref());
         self.tally.estimated += usize::from(usage.estimated);
-        (trace.cost, trace.baseline) = (Some(Default::default()), cost(baseline, &usage));
+        trace.baseline = cost(baseline.as_deref(), &usage);
+        trace.cost =
+            if rehearsal.renews() { self.renew(rehearsal, trace.row) } else { Some(Money::ZERO) };
         self.tally.money(trace.cost, trace.baseline);
         let served = match trace.truth {
             Some(Truth { wrong: true, .. }) => Some(0.0),
@@ -175,6 +178,24 @@ impl<'a> Run<'a> {
             }),
         };
         self.tally.quality(served, self.baseline_quality(row));
+    }
+
+    /// What was served past its expiry is asked again, as beside the line: here at once. What that
+    /// costs.
+    fn renew(&mut self, rehearsal: &Rehearsal, number: usize) -> Option<Money> {
+        let planned = rehearsal.decision().ok().and_then(|route| route.targets.first());
+        let Some(planned) = planned else { return Some(Money::ZERO) };
+        let row = &self.rows[number];
+        let answered = usage(row, rehearsal.request(), Some(&planned.model));
+        let spent = cost(Some(&planned.model), &answered);
+        let entry = format!("row-{}", number + 1);
+        let body = completion(row, number, &planned.model, &answered);
+        let took = Duration::ZERO;
+        let made = Made { planned, body, usage: answered, cost: spent, took };
+        if rehearsal.renew(self.gateway, &entry, made) {
+            self.made_by.insert(entry, number);
+        }
+        spent
     }
 
     fn miss(&mut self, rehearsal: &Rehearsal, decision: &mut Decision, trace: &mut Trace) {

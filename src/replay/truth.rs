@@ -1,7 +1,7 @@
 //! Was the served answer the right one? By label where both rows have one; else by the judge on
 //! their answers, who may abstain; else nobody knows.
 
-use crate::judge;
+use crate::judge::{self, Reading};
 
 use super::input::Row;
 
@@ -24,7 +24,8 @@ pub fn of(asked: &Row, served: &Row) -> Option<Truth> {
     if let (Some(asked), Some(served)) = (asked.label(), served.label()) {
         return Some(Truth { wrong: asked != served, by: By::Label });
     }
-    let wrong = match judge::compare(asked.answer_text()?, served.answer_text()?) {
+    let [right, given] = [asked.answer_text()?, served.answer_text()?].map(Reading::of_text);
+    let wrong = match judge::compare(&asked.prompt(), &right, &given).verdict {
         judge::Verdict::Same => false,
         judge::Verdict::Different => true,
         judge::Verdict::CannotTell => return None,

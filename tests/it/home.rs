@@ -61,6 +61,12 @@ impl Home {
         Ended::of(args, self.command(args).output().expect("the binary runs"))
     }
 
+    /// With that upstream in the environment.
+    pub fn run_against(&self, upstream: &str, args: &[&str]) -> Ended {
+        let output = self.command(args).env("UPSTREAM", upstream).output();
+        Ended::of(args, output.expect("the binary runs"))
+    }
+
     pub fn run_with_input(&self, args: &[&str], input: &str) -> Ended {
         let mut command = self.command(args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

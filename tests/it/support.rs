@@ -4,6 +4,7 @@
 //! over, nothing unexpected asked of the upstream.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub enum Act {
     Pause { events: Vec<String>, gate: Gate, rest: Vec<String>, end: End },
     /// Waits for the gate, then does as told.
     After(Gate, Box<Act>),
+    /// These bytes as they are, head included; then the connection closes.
+    Raw(Vec<u8>),
     /// Closes the connection without a word.
     Hang,
     /// Says nothing until the client leaves; the wait is noted.
@@ -238,6 +241,10 @@ async fn perform(stream: &mut TcpStream, act: Act, script: &Arc<Mutex<Script>>) 
             }
             Box::pin(perform(stream, *act, script)).await
         }
+        Act::Raw(bytes) => {
+            let _ = stream.write_all(&bytes).await;
+            false
+        }
         Act::Hang => false,
         Act::Silence => wait_for_leave(stream, script).await,
     }
@@ -342,8 +349,16 @@ impl TestGateway {
     }
 
     pub async fn of(yaml: &str) -> Self {
+        Self::build(yaml, None, Upstream::start().await).await
+    }
+
+    /// The standard configuration, with answers kept in that folder.
+    pub async fn keeping(folder: &Path, upstream: &Upstream) -> Self {
+        Self::build(CONFIG, Some(folder), upstream.clone()).await
+    }
+
+    async fn build(yaml: &str, folder: Option<&Path>, upstream: Upstream) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let upstream = Upstream::start().await;
         let env = Env::of([("UPSTREAM", upstream.url.as_str())]);
         let loaded = config::load_text("test.yaml", yaml, &env, &[]);
         let settings = loaded.unwrap_or_else(|faults| panic!("{faults}")).settings;
@@ -358,7 +373,11 @@ impl TestGateway {
             Heads::shipped(&fitted_on).expect("the shipped heads are valid")
         });
         let recorder = Arc::new(Recorder::new(&settings).expect("records open"));
-        let cache = Cache::synchronous(&settings.cache);
+        let mut cache = Cache::synchronous(&settings.cache);
+        if let Some(folder) = folder {
+            let identity = embedder.as_ref().map(Embedder::identity);
+            cache = cache.keep_in(folder, identity).expect("a thread");
+        }
         let (cut, cutting) = watch::channel(false);
         let gateway = Gateway::new(settings, embedder, heads, cache, recorder, cutting)
             .expect("the gateway starts");
@@ -421,6 +440,11 @@ impl TestGateway {
         panic!("never {wanted}");
     }
 
+    /// Counts a chat request that was sent by other means.
+    pub fn count_one(&self) {
+        *self.sent.lock().expect("unpoisoned") += 1;
+    }
+
     /// Asks a prompt of a model.
     pub async fn ask(&self, model: &str, prompt: &str) -> Answer {
         self.send(&chat(model, prompt), &[]).await
@@ -451,9 +475,12 @@ impl TestGateway {
 
     /// The record of an answered request, once it is closed.
     pub async fn record(&self, answer: &Answer) -> Value {
-        let id = answer.header("x-request-id").to_owned();
+        self.record_by_id(answer.header("x-request-id")).await
+    }
+
+    pub async fn record_by_id(&self, id: &str) -> Value {
         for _ in 0..1000 {
-            if let Some(record) = self.gateway.recorder().ring.find(&id) {
+            if let Some(record) = self.gateway.recorder().ring.find(id) {
                 return serde_json::to_value(&*record).expect("records serialise");
             }
             tokio::time::sleep(Duration::from_millis(2)).await;

@@ -7,9 +7,9 @@ use bytes::Bytes;
 
 use super::super::Entry;
 use super::super::verify::mind::{Goals, Lookup};
-use super::{Minds, Pupil, Question, number};
+use super::{Lane, Minds, Pupil, Question, number};
 use crate::judge::rates::Truth;
-use crate::judge::{self, Verdict};
+use crate::judge::{self, Reading, Verdict};
 
 /// A lookup whose answer is awaited.
 #[derive(Debug, Clone)]
@@ -23,6 +23,18 @@ struct Awaited {
     prompt: String,
     goals: Goals,
     due: bool,
+}
+
+/// Where a hit is found again when a caller says what it was worth. Small, for it is kept as long as
+/// callers may say so.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trail {
+    lane: Lane,
+    /// Number of the lookup in its mind.
+    number: u64,
+    /// The entry that was served, and its cosine.
+    entry: u64,
+    similarity: f32,
 }
 
 /// An entry that the answer is compared with.
@@ -48,7 +60,7 @@ pub enum Lesson {
     /// The same request was answered before: two answers known to be the same.
     Repeated { prompt: String, before: Arc<Entry>, answer: Bytes },
     /// A caller said what the answer to a lookup was worth.
-    Told { pending: Pending, good: bool },
+    Told { lookup: Trail, good: bool },
     /// Nothing was learnt, but it is time to look at the window.
     Due(Pending),
 }
@@ -69,6 +81,13 @@ impl Pending {
     pub fn rivals(&self) -> impl Iterator<Item = &str> {
         let compared = self.0.lookup.compared.len();
         self.0.rivals.iter().take(compared).map(|rival| rival.entry.id.as_str())
+    }
+
+    /// Where a hit of this lookup is found again.
+    pub fn trail(&self) -> Option<Trail> {
+        let Awaited { pupil, lookup, .. } = &*self.0;
+        let (entry, _, similarity) = *lookup.compared.first()?;
+        Some(Trail { lane: pupil.lane.clone(), number: lookup.number(), entry, similarity })
     }
 
     /// The lookup is the one after which weights and line are looked at.
@@ -93,14 +112,15 @@ impl Minds {
                 retired
             }
             Lesson::Repeated { prompt, before, answer } => {
-                let verdict = compare(prompt, answer, &before.answer);
+                let verdict = compare(prompt, &Reading::of_completion(answer), before);
                 self.rates().observe(Truth::Same, verdict);
                 Vec::new()
             }
-            Lesson::Told { pending, good } => {
-                let awaited = &pending.0;
-                let rival = awaited.rivals.first().map(|rival| number(&rival.entry.id));
-                awaited.pupil.mind().told(&awaited.lookup, rival, *good);
+            Lesson::Told { lookup, good } => {
+                if let Some(pupil) = self.known(&lookup.lane) {
+                    let Trail { number, entry, similarity, .. } = *lookup;
+                    pupil.mind().told(number, entry, similarity, *good);
+                }
                 Vec::new()
             }
             Lesson::Due(pending) => {
@@ -112,11 +132,12 @@ impl Minds {
 
     /// The judge's word on each compared entry. Pairs known to differ tell how far to trust it.
     fn judged(&self, awaited: &Awaited, answer: &Bytes) -> Vec<Verdict> {
+        let read = Reading::of_completion(answer);
         let verdicts: Vec<Verdict> = awaited
             .rivals
             .iter()
             .take(awaited.lookup.compared.len())
-            .map(|rival| compare(&awaited.prompt, answer, &rival.entry.answer))
+            .map(|rival| compare(&awaited.prompt, &read, &rival.entry))
             .collect();
         for (rival, verdict) in awaited.rivals.iter().zip(&verdicts) {
             if rival.other_number {
@@ -133,23 +154,13 @@ impl Minds {
             return;
         }
         let judge = self.errors();
-        let (mut weights, window) = awaited.pupil.mind().material();
-        weights.refit(self.prior, window.rows(), &judge);
-        awaited.pupil.mind().adopt(weights, &awaited.goals, &judge);
+        let material = awaited.pupil.mind().material();
+        let refit = material.refit(self.prior, &judge);
+        awaited.pupil.mind().adopt(refit, &awaited.goals, &judge);
     }
 }
 
 /// What the judge says of two chat completions.
-fn compare(question: &str, a: &Bytes, b: &Bytes) -> Verdict {
-    if a == b {
-        return Verdict::Same;
-    }
-    let (a, b) = (text(a), text(b));
-    _ = question;
-    judge::compare(&a, &b)
-}
-
-fn text(completion: &[u8]) -> String {
-    let completion: serde_json::Value = serde_json::from_slice(completion).unwrap_or_default();
-    completion["choices"][0]["message"]["content"].as_str().unwrap_or_default().to_owned()
+fn compare(question: &str, a: &Reading, b: &Entry) -> Verdict {
+    judge::compare(question, a, &Reading::of_completion(&b.answer)).verdict
 }

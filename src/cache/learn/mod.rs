@@ -5,11 +5,12 @@
 //! thread that does so. Deciding and learning themselves are `verify`'s.
 
 mod lesson;
+mod saved;
 mod teacher;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,7 +24,7 @@ use super::verify::{Candidate, Errors, Profile};
 use super::{Entry, Evidence, MissDetail};
 use crate::judge::rates::Rates;
 
-pub use lesson::{Lesson, Pending};
+pub use lesson::{Lesson, Pending, Trail};
 pub use teacher::Teacher;
 
 /// Minds that are kept. Beyond it the one that was asked least lately is forgotten: its traffic
@@ -53,6 +54,8 @@ pub struct Pupil {
     mind: Mutex<Mind>,
     /// When it was last asked, by the count of all questions.
     asked: AtomicU64,
+    /// It has learnt something since it was last written down.
+    changed: AtomicBool,
 }
 
 /// Every mind, and what the judge's word is worth.
@@ -105,6 +108,17 @@ pub struct Standing {
     pub alarms: usize,
 }
 
+/// What the judge has said of an entry and of its group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Verdicts {
+    pub same: u32,
+    pub different: u32,
+    pub group_same: u32,
+    pub group_different: u32,
+    /// Its last answer above the line was found wrong: it is not served until it is found right.
+    pub suspect: bool,
+}
+
 impl Minds {
     pub fn new() -> Self {
         Self {
@@ -152,6 +166,7 @@ impl Minds {
             }
         }
         if question.draw.is_some() {
+            pupil.changed.store(true, Ordering::Relaxed);
             let lookup = mind.remember(&query, &weighed, &counted);
             let due = mind.is_due();
             drop(mind);
@@ -165,9 +180,21 @@ impl Minds {
 
     /// An entry is gone from the semantic level.
     pub fn forget(&self, entry: &Entry) {
-        let pupil = self.lock().get(&entry.lane).cloned();
-        if let Some(pupil) = pupil {
+        if let Some(pupil) = self.known(&entry.lane) {
             pupil.mind().forget(number(&entry.id));
+        }
+    }
+
+    /// Forgets every entry that is not among these: after a restart that did not bring all back.
+    pub fn keep_only(&self, here: &HashSet<u64>) {
+        let pupils: Vec<Arc<Pupil>> = self.lock().values().cloned().collect();
+        for pupil in pupils {
+            let mut mind = pupil.mind();
+            let gone: Vec<u64> =
+                mind.groups().entries().filter(|entry| !here.contains(entry)).collect();
+            for entry in gone {
+                mind.forget(entry);
+            }
         }
     }
 
@@ -199,10 +226,29 @@ impl Minds {
 
     /// Entries with the same answer as this one, itself included.
     pub fn group_of(&self, entry: &Entry) -> Vec<u64> {
-        let Some(pupil) = self.lock().get(&entry.lane).cloned() else { return Vec::new() };
+        let Some(pupil) = self.known(&entry.lane) else { return Vec::new() };
         let mind = pupil.mind();
         let member = mind.groups().member(number(&entry.id));
         member.map_or_else(Vec::new, |member| mind.groups().members(member.group))
+    }
+
+    /// Verdicts so far on the entry, and on its group.
+    pub fn record_of(&self, entry: &Entry) -> Option<Verdicts> {
+        let pupil = self.known(&entry.lane)?;
+        let mind = pupil.mind();
+        let member = *mind.groups().member(number(&entry.id))?;
+        let group = mind.groups().standing(member.group);
+        Some(Verdicts {
+            same: member.right.into(),
+            different: member.wrong.into(),
+            group_same: group.right,
+            group_different: group.wrong,
+            suspect: group.is_suspect(),
+        })
+    }
+
+    fn known(&self, lane: &Lane) -> Option<Arc<Pupil>> {
+        self.lock().get(lane).cloned()
     }
 
     fn rates(&self) -> MutexGuard<'_, Rates> {
@@ -231,6 +277,7 @@ impl Minds {
             lane: lane.clone(),
             mind: Mutex::new(mind),
             asked: AtomicU64::new(asked),
+            changed: AtomicBool::new(false),
         });
         pupils.insert(lane.clone(), Arc::clone(&pupil));
         pupil
@@ -311,8 +358,8 @@ fn because(mind: &Mind, best: &Contender) -> Vec<(&'static str, f32)> {
 
 /// The entries that the lookup's answer will be compared with, and whether they are known to differ.
 fn rivals(query: &Profile, weighed: &Weighed, found: &[Found]) -> Vec<lesson::Rival> {
-    let rivals = weighed.contenders.iter().map(|contender| {
-        let found = &found[contender.place];
+    let rivals = weighed.compared().map(|place| {
+        let found = &found[place];
         lesson::Rival {
             entry: Arc::clone(&found.entry),
             other_number: query.differs_in_numbers_only(&found.profile),

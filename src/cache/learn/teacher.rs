@@ -74,6 +74,10 @@ impl Teacher {
         &self.shared.minds
     }
 
+    pub fn share(&self) -> Arc<Minds> {
+        Arc::clone(&self.shared.minds)
+    }
+
     /// Takes in a lesson, soon or (without a thread) now.
     pub fn teach(&self, lesson: Lesson) {
         if self.thread.is_none() {

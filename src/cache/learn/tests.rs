@@ -14,11 +14,11 @@ use crate::now::Now;
 
 const GOALS: Goals = Goals { budget: Budget { lookups: 0.01, hits: None }, exploration: 0.0 };
 
-fn lane(tenant: &str, route: &str) -> Lane {
+pub(super) fn lane(tenant: &str, route: &str) -> Lane {
     Lane { tenant: tenant.into(), route: route.into() }
 }
 
-fn entry(id: &str, prompt: &str, answer: &str) -> Entry {
+pub(super) fn entry(id: &str, prompt: &str, answer: &str) -> Entry {
     let body = serde_json::json!({"choices": [{"message": {"content": answer}}]});
     Entry {
         id: id.into(),
@@ -49,12 +49,18 @@ fn found(entry: &Arc<Entry>, similarity: f32) -> Found {
     Found { id: 0, number: number(&entry.id), entry: entry.clone(), profile, similarity }
 }
 
-fn question<'a>(lane: Lane, prompt: &'a str, draw: Option<f32>) -> Question<'a> {
+pub(super) fn question<'a>(lane: Lane, prompt: &'a str, draw: Option<f32>) -> Question<'a> {
     Question { lane, prompt, goals: GOALS, draw, observing: false }
 }
 
 /// Asks, and teaches the answer under `id`.
-fn answered(minds: &Minds, prompt: &str, near: &[Found], id: &str, answer: &str) -> Vec<u64> {
+pub(super) fn answered(
+    minds: &Minds,
+    prompt: &str,
+    near: &[Found],
+    id: &str,
+    answer: &str,
+) -> Vec<u64> {
     let advice = minds.ask(&question(lane("t", "auto"), prompt, Some(0.5)), near, |_| None);
     let lesson = Lesson::Answered {
         pending: advice.pending.expect("a live question"),
@@ -134,8 +140,8 @@ fn a_bad_word_splits_the_entry_from_its_group() {
     assert_eq!(minds.group_of(&a).len(), 2);
     let asked = question(lane("t", "auto"), "Capital of France?", Some(0.5));
     let advice = minds.ask(&asked, &[found(&a, 1.0)], |_| None);
-    let pending = advice.pending.expect("a live question");
-    minds.learn(&Lesson::Told { pending, good: false });
+    let lookup = advice.pending.and_then(|pending| pending.trail()).expect("a hit");
+    minds.learn(&Lesson::Told { lookup, good: false });
     assert_eq!(minds.group_of(&a), [number("a")]);
 }
 
@@ -144,9 +150,9 @@ fn repeated_requests_tell_how_far_the_judge_is_to_be_trusted() {
     let minds = Minds::new();
     let before = minds.errors().false_different;
     for n in 0..40 {
-        let entry = Arc::new(entry("a", "toss a coin", "heads"));
+        let entry = Arc::new(entry("a", "heads or tails?", "heads"));
         let answer = entry_answer(if n % 2 == 0 { "heads" } else { "tails" });
-        let lesson = Lesson::Repeated { prompt: "toss a coin".into(), before: entry, answer };
+        let lesson = Lesson::Repeated { prompt: "heads or tails?".into(), before: entry, answer };
         minds.learn(&lesson);
     }
     assert!(minds.errors().false_different > before + 0.1);

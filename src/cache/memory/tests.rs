@@ -8,13 +8,14 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::cache::feedback::Served;
 use crate::cache::learn::Lane;
 use crate::cache::verify::{Budget, Goals};
-use crate::cache::{CacheKey, Scope, TtlClass};
+use crate::cache::{CacheKey, Directives, Makers, Scope, TtlClass};
 use crate::config::settings::{ExactCache, SemanticCache};
 use crate::dialect::Usage;
 
-fn settings() -> settings::Cache {
+pub(in crate::cache) fn settings() -> settings::Cache {
     let defaults = settings::Cache::default();
     settings::Cache {
         exact: ExactCache { max_bytes: 10_000_000, ..defaults.exact },
@@ -24,7 +25,7 @@ fn settings() -> settings::Cache {
 }
 
 /// A unit vector in the plane of the first two axes.
-fn at(degrees: f32) -> Vector {
+pub fn at(degrees: f32) -> Vector {
     let (sin, cos) = degrees.to_radians().sin_cos();
     vec![cos, sin, 0.0, 0.0].into()
 }
@@ -33,7 +34,7 @@ fn hash(text: &str) -> [u8; 32] {
     *blake3::hash(text.as_bytes()).as_bytes()
 }
 
-fn keyed(scope: &str, prompt: &str) -> Keyed {
+pub(in crate::cache) fn keyed(scope: &str, prompt: &str) -> Keyed {
     Keyed {
         exact: CacheKey(hash(&format!("{scope}/{prompt}"))),
         scope: Scope(hash(scope)),
@@ -42,7 +43,13 @@ fn keyed(scope: &str, prompt: &str) -> Keyed {
     }
 }
 
-fn entry(id: &str, scope: &str, prompt: &str, degrees: f32, stored: Now) -> Entry {
+pub(in crate::cache) fn entry(
+    id: &str,
+    scope: &str,
+    prompt: &str,
+    degrees: f32,
+    stored: Now,
+) -> Entry {
     let keyed = keyed(scope, prompt);
     Entry {
         id: id.into(),
@@ -77,11 +84,22 @@ fn said(verdict: &CacheVerdict) -> String {
     }
 }
 
-fn exact(cache: &Cache, scope: &str, prompt: &str, now: Now) -> String {
-    said(&cache.look_exact(&keyed(scope, prompt), &Directives::default(), now))
+/// Terms without any grace, whoever made the entries.
+fn terms(directives: Directives, now: Now) -> Terms<'static> {
+    Terms::new(directives, Duration::ZERO, Makers::default(), now)
 }
 
-fn semantic(cache: &Cache, scope: &str, prompt: &str, degrees: f32, now: Now) -> String {
+pub(in crate::cache) fn exact(cache: &Cache, scope: &str, prompt: &str, now: Now) -> String {
+    said(&cache.look_exact(&keyed(scope, prompt), &terms(Directives::default(), now)))
+}
+
+pub(in crate::cache) fn semantic(
+    cache: &Cache,
+    scope: &str,
+    prompt: &str,
+    degrees: f32,
+    now: Now,
+) -> String {
     let none = Directives::default();
     said(&look(cache, &keyed(scope, prompt), prompt, &at(degrees), &none, now))
 }
@@ -99,7 +117,18 @@ fn look(
     directives: &Directives,
     now: Now,
 ) -> CacheVerdict {
-    let found = cache.neighbours(keyed, vector, now);
+    let terms = terms(*directives, now);
+    look_on(cache, keyed, prompt, vector, &terms)
+}
+
+pub fn look_on(
+    cache: &Cache,
+    keyed: &Keyed,
+    prompt: &str,
+    vector: &Vector,
+    terms: &Terms<'_>,
+) -> CacheVerdict {
+    let found = cache.neighbours(keyed, vector, terms);
     let question = Question {
         lane: Lane { tenant: "a".into(), route: "auto".into() },
         prompt,
@@ -107,7 +136,7 @@ fn look(
         draw: Some(0.5),
         observing: false,
     };
-    let (verdict, _) = cache.verify(&question, keyed, &found, directives, now);
+    let (verdict, _) = cache.verify(&question, keyed, &found, terms);
     if let CacheVerdict::Hit { entry, .. } = &verdict {
         entry.hits.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     }
@@ -153,7 +182,7 @@ fn directives_limits_and_reasons_decide_at_both_levels() {
         (Keyed { limit: Some(9), ..plain }, none, "miss Some(Length)", "miss Some(Length)"),
         (Keyed { exact_only: Some(MissDetail::Seed), ..plain }, none, "e", "miss Some(Seed)"),
     ] {
-        let exact = said(&cache.look_exact(&keyed, &directives, now));
+        let exact = said(&cache.look_exact(&keyed, &terms(directives, now)));
         assert_eq!(exact, at_exact, "{keyed:?} {directives:?}");
         let semantic = look(&cache, &keyed, QUESTION, &at(0.0), &directives, now);
         assert_eq!(said(&semantic), at_semantic, "{keyed:?} {directives:?}");
@@ -277,7 +306,7 @@ fn byte_budgets_hold_after_every_insert() {
         assert_eq!(exact(&cache, "a", &prompt, now), "e", "a new entry is never refused");
     }
     assert!(cache.stats().exact.evictions > 0 && cache.stats().semantic.evictions > 0);
-    cache.purge(&Purge::All, now);
+    cache.purge(&Purge::All, now).expect("no file to fail");
     assert_eq!((cache.bytes(), cache.stats().semantic.scopes), (0, 0), "the books balance");
 }
 
@@ -302,7 +331,7 @@ fn a_purge_removes_what_it_selects_and_counts_each_entry_once() {
         (Purge::OlderThan(Duration::from_secs(60)), &[]),
     ] {
         let cache = fill();
-        assert_eq!(cache.purge(&what, now), gone.len(), "{what:?}");
+        assert_eq!(cache.purge(&what, now), Ok(gone.len()), "{what:?}");
         for (id, scope, prompt, degrees) in [
             ("1", "a", "one", 0.0),
             ("2", "a", "two", 20.0),
@@ -341,7 +370,7 @@ fn a_purge_reaches_entries_that_are_still_on_their_way() {
             cache.admit(entry(&format!("{round}-{place}"), "a", &format!("{place}"), 0.0, now));
         }
         // The worker is somewhere among the twenty.
-        assert_eq!(cache.purge(&Purge::All, now), 20);
+        assert_eq!(cache.purge(&Purge::All, now), Ok(20));
         cache.flush();
         assert_eq!((cache.entries(Level::Exact), cache.entries(Level::Semantic)), (0, 0));
     }
@@ -361,10 +390,10 @@ fn purges_and_inserts_at_the_same_time_leave_only_what_came_after() {
             });
         }
         for _ in 0..40 {
-            cache.purge(&Purge::Tenant("a".into()), now);
+            cache.purge(&Purge::Tenant("a".into()), now).expect("no file to fail");
         }
     });
-    cache.purge(&Purge::Tenant("a".into()), now);
+    cache.purge(&Purge::Tenant("a".into()), now).expect("no file to fail");
     cache.flush();
     let left = |tenant: &str| {
         (0..400).filter(|place| exact(&cache, tenant, &format!("{place}"), now) == tenant).count()
@@ -372,6 +401,31 @@ fn purges_and_inserts_at_the_same_time_leave_only_what_came_after() {
     assert_eq!(left("a"), 0);
     assert_eq!(left("b"), 400);
     assert_eq!(cache.entries(Level::Semantic), 400);
+}
+
+#[test]
+fn a_bad_word_removes_the_entry_and_keeps_the_questions_apart() {
+    let (cache, now) = (Cache::synchronous(&settings()), Now::read());
+    cache.admit(entry("e", "a", QUESTION, 0.0, now));
+    let kept = cache.kept("e").expect("stored");
+    assert_eq!(kept.levels, [Level::Exact, Level::Semantic]);
+    let query = keyed("a", OTHER_WORDS).exact;
+    let served = Served::of(&kept.entry, Level::Semantic, &query, None, None);
+    let feedback = |label| Feedback {
+        request: "r".into(),
+        tenant: "a".into(),
+        route: "auto".into(),
+        label,
+        served: Some(Arc::new(served.clone())),
+    };
+    cache.feedback(&feedback(Label::Good), now);
+    assert_eq!(exact(&cache, "a", QUESTION, now), "e");
+    cache.feedback(&feedback(Label::Bad), now);
+    assert!(cache.kept("e").is_none());
+    assert_eq!(exact(&cache, "a", QUESTION, now), "miss None");
+    cache.admit(entry("f", "a", QUESTION, 0.0, now));
+    assert_eq!(semantic(&cache, "a", OTHER_WORDS, 15.0, now), NOTHING, "the pair is kept apart");
+    assert_eq!(semantic(&cache, "a", "How can I reset my password", 15.0, now), "f");
 }
 
 proptest! {

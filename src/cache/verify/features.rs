@@ -1,11 +1,13 @@
 //! What speaks for and against a candidate: one table of features with their getters. Pure.
 //!
-//! Weights, means and deviations are the prior's (`weights`), by name.
+//! Weights, means and deviations are the prior's (`weights`), by name. Products of features let the
+//! weight of one depend on another: what a neighbour's vote is worth depends on how near it is.
 
 use super::groups::{Group, Groups};
+use super::lacks::Lacks;
 use super::profile::Profile;
 use super::rarity::Rarity;
-use super::wording::{has, jaccard};
+use super::wording::jaccard;
 use super::{Candidate, guards};
 
 /// Cosine of the rival where there is none: what unrelated texts reach.
@@ -29,7 +31,14 @@ pub type Values = [f32; COUNT];
 pub struct Feature {
     pub name: &'static str,
     pub meaning: &'static str,
-    get: fn(&Pair<'_>) -> f32,
+    get: Get,
+}
+
+#[derive(Debug)]
+enum Get {
+    Read(fn(&Pair<'_>) -> f32),
+    /// The product of two features that are read, each less its usual value.
+    Product((usize, f32), (usize, f32)),
 }
 
 /// What a lookup's candidates share: computed once for all of them.
@@ -41,7 +50,8 @@ pub struct Neighbourhood<'a> {
     pub groups: Vec<Option<Group>>,
     pub records: &'a Groups,
     pub rarity: &'a Rarity,
-    idf: Vec<f32>,
+    /// Rarity of each content stem of the query.
+    pub(super) idf: Vec<f32>,
     density: f32,
     votes: Vec<f32>,
 }
@@ -57,23 +67,6 @@ struct Pair<'a> {
     rival: f32,
     words: f32,
     lacks: Lacks,
-}
-
-/// Rarity of the content words that one side has and the other has not.
-#[derive(Debug, Clone, Copy, Default)]
-struct Lacks {
-    /// Of the query, in the candidate; of the candidate, in the query.
-    of_query: f32,
-    of_candidate: f32,
-    /// Share of the rarity of both.
-    share: f32,
-    /// The rarest stem of the query that the candidate lacks.
-    rarest: f32,
-    /// Of the query, in every entry of the candidate's group.
-    in_group: f32,
-    rarest_in_group: f32,
-    /// Of those, what an entry of another group has.
-    elsewhere: f32,
 }
 
 impl<'a> Neighbourhood<'a> {
@@ -106,7 +99,16 @@ impl<'a> Neighbourhood<'a> {
     /// The features of the candidate at `place`.
     pub fn values(&self, place: usize) -> Values {
         let pair = self.pair(place);
-        std::array::from_fn(|feature| (TABLE[feature].get)(&pair))
+        let mut values = [0.0; COUNT];
+        for (place, feature) in TABLE.iter().enumerate() {
+            values[place] = match &feature.get {
+                Get::Read(read) => read(&pair),
+                Get::Product((a, usual_a), (b, usual_b)) => {
+                    (values[*a] - usual_a) * (values[*b] - usual_b)
+                }
+            };
+        }
+        values
     }
 
     /// Cosine of the most similar candidate with another answer than that of `place`.
@@ -128,38 +130,6 @@ impl<'a> Neighbourhood<'a> {
             words: jaccard(query.content(), stored.content()),
             lacks: self.lacks(place),
         }
-    }
-
-    fn lacks(&self, place: usize) -> Lacks {
-        let mut lacks = Lacks::default();
-        let query = self.query.wording().content();
-        let stored = self.candidates[place].profile.wording().content();
-        let mut both = 0.0;
-        for (stem, idf) in query.iter().zip(&self.idf) {
-            if has(stored, *stem) {
-                both += idf;
-                continue;
-            }
-            lacks.of_query += idf;
-            lacks.rarest = lacks.rarest.max(*idf);
-            let holds =
-                |other: &usize| has(self.candidates[*other].profile.wording().content(), *stem);
-            let (own, others): (Vec<usize>, Vec<usize>) =
-                (0..self.candidates.len()).partition(|other| self.agree(place, *other));
-            if own.iter().any(holds) {
-                continue;
-            }
-            lacks.in_group += idf;
-            lacks.rarest_in_group = lacks.rarest_in_group.max(*idf);
-            if others.iter().any(holds) {
-                lacks.elsewhere += idf;
-            }
-        }
-        let missing = stored.iter().filter(|stem| !has(query, **stem));
-        lacks.of_candidate = missing.map(|stem| self.rarity.idf(*stem)).sum();
-        let all = both + lacks.of_query + lacks.of_candidate;
-        lacks.share = if all > 0.0 { (lacks.of_query + lacks.of_candidate) / all } else { 0.0 };
-        lacks
     }
 
     /// Share of the near neighbours that have the answer of `place`.
@@ -216,13 +186,65 @@ fn rarity(sum: f32) -> f32 {
 }
 
 macro_rules! table {
-    ($($name:literal: $meaning:literal, $get:expr;)*) => {
+    (
+        $($name:literal: $meaning:literal, $get:expr;)*
+        products $($product:literal: $a:literal, $b:literal;)*
+    ) => {
+        const READ: [&str; [$($name),*].len()] = [$($name),*];
         /// Number of features.
-        pub const COUNT: usize = [$($name),*].len();
+        pub const COUNT: usize = READ.len() + [$($product),*].len();
         /// Every feature.
-        pub static TABLE: [Feature; COUNT] =
-            [$(Feature { name: $name, meaning: $meaning, get: $get }),*];
+        pub static TABLE: [Feature; COUNT] = [
+            $(Feature { name: $name, meaning: $meaning, get: Get::Read($get) },)*
+            $(Feature {
+                name: $product,
+                meaning: concat!($a, " times ", $b, ", each less its usual value"),
+                get: Get::Product((place($a), usual($a)), (place($b), usual($b))),
+            },)*
+        ];
     };
+}
+
+/// Where a feature stands in the table.
+const fn place(name: &str) -> usize {
+    let mut place = 0;
+    while !is_equal(READ[place], name) {
+        place += 1;
+    }
+    place
+}
+
+/// Roughly the mean of a feature over the streams that the prior is fitted on, so that a product
+/// says something other than its factors.
+const fn usual(name: &str) -> f32 {
+    const USUAL: [(&str, f32); 12] = [
+        ("cos", 0.8),
+        ("agree", 0.4),
+        ("vote", 0.7),
+        ("udr", 0.58),
+        ("lsize", 1.6),
+        ("margin", 0.13),
+        ("grec", 0.0),
+        ("uq", 1.0),
+        ("len", 2.1),
+        ("lcs", 0.4),
+        ("gqs", 0.9),
+        ("dens", 0.67),
+    ];
+    let mut place = 0;
+    while !is_equal(USUAL[place].0, name) {
+        place += 1;
+    }
+    USUAL[place].1
+}
+
+const fn is_equal(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut place = 0;
+    while place < a.len() && place < b.len() && a[place] == b[place] {
+        place += 1;
+    }
+    place == a.len() && place == b.len()
 }
 
 table! {
@@ -305,6 +327,25 @@ table! {
         |p| { let (short, long) = p.lengths(); if long > 0.0 { short / long } else { 0.0 } };
     "wh": "the question words differ",
         |p| { let (a, b) = p.both(); flag(!a.wording().asks_like(b.wording())) };
+products
+    "cos*cos": "cos", "cos";
+    "cos*agree": "cos", "agree";
+    "cos*vote": "cos", "vote";
+    "cos*udr": "cos", "udr";
+    "agree*udr": "agree", "udr";
+    "vote*lsize": "vote", "lsize";
+    "margin*lsize": "margin", "lsize";
+    "lsize*udr": "lsize", "udr";
+    "cos*lsize": "cos", "lsize";
+    "grec*cos": "grec", "cos";
+    "agree*uq": "agree", "uq";
+    "len*udr": "len", "udr";
+    "lcs*agree": "lcs", "agree";
+    "cos*gqs": "cos", "gqs";
+    "vote*agree": "vote", "agree";
+    "margin*udr": "margin", "udr";
+    "dens*cos": "dens", "cos";
+    "grec*agree": "grec", "agree";
 }
 
 /// Whether `b` has a member that `a` lacks.

@@ -74,6 +74,8 @@ pub struct Compared {
     pub z: f32,
     pub similarity: f32,
     pub verdict: Verdict,
+    /// Verdicts that this one sums up.
+    pub panel: u8,
 }
 
 impl Groups {
@@ -140,23 +142,30 @@ impl Groups {
     /// Places a new entry by the candidates that its answer was compared with, and moves those that
     /// the verdicts have put in the wrong place.
     pub fn place(&mut self, entry: u64, compared: &[Compared], errors: &Errors) -> Group {
-        let alike: Vec<(Compared, Group, bool)> = compared
+        let alike: Vec<(Compared, Group, f32)> = compared
             .iter()
             .filter_map(|compared| {
                 let group = self.entries.get(&compared.entry)?.group;
-                Some((*compared, group, compared.z + errors.evidence(compared.verdict) > 0.0))
+                let evidence = errors.of_panel(compared.panel).evidence(compared.verdict);
+                Some((*compared, group, compared.z + evidence))
             })
             .collect();
-        let chosen = alike
-            .iter()
-            .filter(|(_, _, same)| *same)
-            .map(|(_, group, _)| *group)
-            .max_by_key(|group| (self.standing(*group).entries, std::cmp::Reverse(*group)));
+        let fits = alike.iter().filter(|(_, _, odds)| *odds > 0.0);
+        // A judge that knows finds several groups where one answer has been split, and the largest
+        // is where they come together. With one that errs most such finds are its errors, and the
+        // likeliest group is right far more often: 56 instead of 54 % hits on the streams that may
+        // train, at fewer errors.
+        let chosen = if errors.need() == 1 {
+            fits.map(|(_, group, _)| *group)
+                .max_by_key(|group| (self.standing(*group).entries, std::cmp::Reverse(*group)))
+        } else {
+            fits.max_by(|a, b| a.2.total_cmp(&b.2)).map(|(_, group, _)| *group)
+        };
         let group = chosen.unwrap_or_else(|| self.found());
         self.forget(entry);
         self.join(entry, group);
-        for (compared, _, same) in alike {
-            self.vote(compared.entry, group, same, errors);
+        for (compared, _, odds) in alike {
+            self.vote(compared.entry, group, odds > 0.0, errors);
         }
         group
     }
@@ -188,6 +197,11 @@ impl Groups {
 
     pub fn alarms(&self) -> usize {
         self.alarms as usize
+    }
+
+    /// Every entry that is known.
+    pub fn entries(&self) -> impl Iterator<Item = u64> {
+        self.entries.keys().copied()
     }
 
     pub fn len(&self) -> usize {

@@ -7,22 +7,24 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::case::{COMPARED, company};
+pub use super::case::{Companion, Contender, Decision, Exploring, Weighed};
 use super::drift::{Drift, MOST_EXPECTED};
-use super::explore::{State, propensity};
-use super::features::{Neighbourhood, Values};
-use super::groups::{Compared, Group, Groups, Trust};
-use super::judged::{Errors, Verdict};
+use super::explore::{State, need, propensity};
+use super::features::{COUNT, Neighbourhood};
+use super::groups::{Compared, Groups, Trust};
+use super::judged::{Errors, Verdict, together};
 use super::line::{Budget, Line};
+use super::pace::Pace;
 use super::profile::Profile;
 use super::rarity::Rarity;
+use super::refit::{Material, Refit};
 use super::weights::{LEAST_LABELS, Prior, Weights};
 use super::window::{Row, Window};
 use super::{Candidate, guards};
-use crate::cache::Guard;
 
-/// Answer groups of a lookup that are weighed, and those whose answers are compared with a new one.
+/// Answer groups of a lookup that are weighed.
 const GROUPS: usize = 4;
-const COMPARED: usize = 3;
 
 /// Lookups between two refits.
 const STUDY: u64 = 100;
@@ -46,63 +48,12 @@ pub struct Mind {
     groups: Groups,
     window: Window,
     drift: Drift,
+    pace: Pace,
+    /// How much there is to learn from what would be served, on average (`explore::need`).
+    need: f32,
     /// Lookups so far, and those above the line.
     lookups: u64,
     above: u32,
-}
-
-/// A candidate that was weighed: the most similar of its group that no guard vetoes, else the most
-/// similar.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Contender {
-    pub entry: u64,
-    /// Its place among the candidates.
-    pub place: usize,
-    pub similarity: f32,
-    /// Cosine ahead of the best candidate with another answer.
-    pub margin: f32,
-    /// Log-odds that its answer is the query's.
-    pub z: f32,
-    pub values: Values,
-    pub guard: Option<Guard>,
-    /// Its signs differ, or its words are turned around: too little is known of how much that
-    /// matters to serve it on the prior's word.
-    pub other_signs: bool,
-    pub turned: bool,
-    pub group: Option<Group>,
-}
-
-/// The candidates' case, best first.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Weighed {
-    pub contenders: Vec<Contender>,
-    /// The first is a near-literal repeat of the query.
-    pub repeat: bool,
-}
-
-/// What to do about a lookup, and why.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Decision {
-    /// The stored answer of the best contender.
-    Serve {
-        propensity: f32,
-    },
-    /// It would be served, but is asked upstream to learn from.
-    Explore {
-        propensity: f32,
-        why: Exploring,
-    },
-    BelowLine,
-    Guard(Guard),
-    NoCandidate,
-}
-
-/// Why a would-be hit is asked upstream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exploring {
-    Drawn,
-    Suspect,
-    Unverified,
 }
 
 /// A lookup on its way: what learning from its answer needs.
@@ -111,10 +62,19 @@ pub struct Lookup {
     number: u64,
     /// The contenders whose answers are worth comparing with the new one.
     pub compared: Vec<(u64, f32, f32)>,
+    /// How many of them are contenders; the others are the best one's company.
+    contenders: usize,
     above: bool,
     forced: bool,
     /// The error that was expected at its score, where that was known.
     expected: Option<f32>,
+}
+
+impl Lookup {
+    /// Its number in the window.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
 }
 
 impl Mind {
@@ -126,6 +86,8 @@ impl Mind {
             groups: Groups::default(),
             window: Window::default(),
             drift: Drift::default(),
+            pace: Pace::default(),
+            need: 0.0,
             lookups: 0,
             above: 0,
         }
@@ -147,13 +109,13 @@ impl Mind {
     pub fn weigh(&self, prior: &Prior, query: &Profile, candidates: &[Candidate<'_>]) -> Weighed {
         let near = Neighbourhood::new(query, candidates, &self.groups, &self.rarity);
         let mut contenders: Vec<Contender> = Vec::with_capacity(GROUPS);
-        for place in 0..candidates.len() {
+        for (place, candidate) in candidates.iter().enumerate() {
             let known = contenders.iter().position(|other| near.agree(other.place, place));
             match known {
                 None if contenders.len() == GROUPS => {}
                 None => contenders.push(self.contender(prior, &near, place)),
                 Some(at) if contenders[at].guard.is_some() => {
-                    if guards::veto(query, candidates[place].profile).is_none() {
+                    if guards::veto(query, candidate.profile).is_none() {
                         contenders[at] = self.contender(prior, &near, place);
                     }
                 }
@@ -170,7 +132,8 @@ impl Mind {
         if let Some(place) = repeat {
             contenders[..=place].rotate_right(1);
         }
-        Weighed { contenders, repeat: repeat.is_some() }
+        let company = contenders.first().map_or_else(Vec::new, |best| company(&near, best));
+        Weighed { contenders, repeat: repeat.is_some(), company }
     }
 
     fn contender(&self, prior: &Prior, near: &Neighbourhood<'_>, place: usize) -> Contender {
@@ -196,7 +159,7 @@ impl Mind {
         if let Some(guard) = best.guard {
             return Decision::Guard(guard);
         }
-        let unsure = best.other_signs || (best.turned && !self.line.is_learnt());
+        let unsure = best.is_unsure(self.line.is_learnt());
         if (best.z < self.line.at || unsure) && !weighed.repeat {
             return Decision::BelowLine;
         }
@@ -218,7 +181,7 @@ impl Mind {
             // As the exact level's hits: served from the first on.
             return Decision::Serve { propensity: 0.0 };
         }
-        let state = State { above: self.above, drift: self.drift.statistic };
+        let state = State { above: self.above, drift: self.drift.statistic, need: self.need };
         let propensity = propensity(best.z, goals.exploration, state);
         if draw < propensity {
             Decision::Explore { propensity, why: Exploring::Drawn }
@@ -246,22 +209,37 @@ impl Mind {
             values: best.values,
             z: best.z,
             label: None,
+            panel: 1,
             propensity: propensity.max(LEAST_PROPENSITY),
-            servable: best.guard.is_none() && !forced,
+            // A repeat is served whatever its score, and says nothing of others with that score.
+            servable: best.guard.is_none()
+                && !forced
+                && !weighed.repeat
+                && !best.is_unsure(self.line.is_learnt()),
+            served: matches!(decision, Decision::Serve { .. }) && !weighed.repeat,
         });
+        if let Some(oldest) = self.window.make_room() {
+            let served = oldest.filter(|row| row.served);
+            self.pace.leave(1.0, served.map_or(0.0, |row| self.line.expected(row.z)));
+        }
         let expected = best.and_then(|best| self.line.error_at(best.z));
-        let compared = weighed.contenders.iter().take(COMPARED);
+        let contenders = weighed.contenders.iter().take(COMPARED);
+        let company = weighed.company.iter();
         Lookup {
             number: self.window.push(row),
-            compared: compared.map(|c| (c.entry, c.z, c.similarity)).collect(),
+            contenders: contenders.len(),
+            compared: contenders
+                .map(|c| (c.entry, c.z, c.similarity))
+                .chain(company.map(|c| (c.entry, 0.0, c.similarity)))
+                .collect(),
             above,
             forced,
             expected,
         }
     }
 
-    /// Takes in the verdicts on the compared candidates of a lookup that was asked upstream, best
-    /// first, and places the entry that its answer became. Returns entries to retire: their stored
+    /// Takes in the verdicts on the compared candidates of a lookup that was asked upstream, in their
+    /// order, and places the entry that its answer became. Returns entries to retire: their stored
     /// answer is no longer the answer.
     pub fn learn(
         &mut self,
@@ -270,20 +248,10 @@ impl Mind {
         entry: Option<u64>,
         judge: &Errors,
     ) -> Vec<u64> {
-        let compared: Vec<Compared> = lookup
-            .compared
-            .iter()
-            .zip(verdicts)
-            .map(|((entry, z, similarity), verdict)| Compared {
-                entry: *entry,
-                z: *z,
-                similarity: *similarity,
-                verdict: *verdict,
-            })
-            .collect();
+        let compared = compared(lookup, verdicts, judge);
         let mut retired = Vec::new();
         if let Some(best) = compared.first() {
-            self.label(lookup, best.verdict, judge);
+            self.label(lookup, best, judge);
             let group = self.groups.member(best.entry).map(|member| member.group);
             if self.groups.trial(best.entry, best.verdict, lookup.above, judge)
                 && let Some(group) = group
@@ -303,20 +271,22 @@ impl Mind {
         retired
     }
 
-    fn label(&mut self, lookup: &Lookup, verdict: Verdict, judge: &Errors) {
-        let same = match verdict {
+    fn label(&mut self, lookup: &Lookup, best: &Compared, judge: &Errors) {
+        let same = match best.verdict {
             Verdict::Same => true,
             Verdict::Different => false,
             Verdict::CannotTell => return,
         };
-        self.window.label(lookup.number, same);
+        self.window.label(lookup.number, same, best.panel);
         let Some(expected) = lookup.expected.filter(|expected| *expected <= MOST_EXPECTED) else {
             return;
         };
         if lookup.forced {
             return;
         }
-        if let Some(void) = self.drift.take(lookup.number, same, expected, judge) {
+        if let Some(void) =
+            self.drift.take(lookup.number, same, expected, &judge.of_panel(best.panel))
+        {
             self.groups.alarm();
             self.window.disown(void);
         }
@@ -331,6 +301,8 @@ impl Mind {
             groups: Groups::default(),
             window: Window::default(),
             drift: Drift::default(),
+            pace: Pace::default(),
+            need: 0.0,
             lookups: 0,
             above: 0,
         }
@@ -338,22 +310,27 @@ impl Mind {
 
     /// A caller's word on what was served. Callers complain more readily than they praise: a bad
     /// answer counts against the line, a good one trains the weights only.
-    pub fn told(&mut self, lookup: &Lookup, entry: Option<u64>, good: bool) {
-        self.window.label(lookup.number, good);
+    pub fn told(&mut self, lookup: u64, entry: u64, similarity: f32, good: bool) {
+        self.window.label(lookup, good, 1);
         if good {
-            if let Some(row) = self.window.row_mut(lookup.number) {
+            if let Some(row) = self.window.row_mut(lookup) {
                 row.servable = false;
             }
             return;
         }
-        let Some(entry) = entry else { return };
-        self.groups.record(&Compared {
-            entry,
-            z: 0.0,
-            similarity: lookup.compared.first().map_or(-1.0, |(_, _, similarity)| *similarity),
-            verdict: Verdict::Different,
-        });
+        let verdict = Verdict::Different;
+        self.groups.record(&Compared { entry, z: 0.0, similarity, verdict, panel: 1 });
         self.groups.split(entry);
+    }
+
+    /// Its numbers are such as learning leads to: for one read from disk.
+    pub fn is_sound(&self) -> bool {
+        let Weights { bias, weights } = &self.weights;
+        weights.len() == COUNT
+            && bias.is_finite()
+            && weights.iter().all(|weight| weight.is_finite())
+            && self.line.is_sound()
+            && self.window.rows().all(|row| row.z.is_finite() && row.propensity > 0.0)
     }
 
     /// An entry is gone.
@@ -368,26 +345,56 @@ impl Mind {
 
     /// Refits the weights and draws the line anew.
     pub fn study(&mut self, prior: &Prior, goals: &Goals, judge: &Errors) {
-        let mut weights = self.weights.clone();
-        weights.refit(prior, self.window.rows(), judge);
-        self.adopt(weights, goals, judge);
+        let refit = self.material().refit(prior, judge);
+        self.adopt(refit, goals, judge);
     }
 
-    /// What a refit needs, to be done elsewhere: it takes some tens of milliseconds.
-    pub fn material(&self) -> (Weights, Window) {
-        (self.weights.clone(), self.window.clone())
+    /// What a refit needs, to be done elsewhere.
+    pub fn material(&self) -> Material {
+        Material { weights: self.weights.clone(), window: self.window.clone() }
     }
 
     /// Takes over refitted weights, and draws the line anew. Without labels it stays where the
     /// prior put it.
-    pub fn adopt(&mut self, weights: Weights, goals: &Goals, judge: &Errors) {
-        self.weights = weights;
-        for row in self.window.rows_mut() {
-            row.z = self.weights.score(&row.values);
+    pub fn adopt(&mut self, refit: Refit, goals: &Goals, judge: &Errors) {
+        for (number, row) in self.window.numbered_mut() {
+            row.z = refit.without(number).score(&row.values);
         }
+        self.weights = refit.weights;
         if self.window.rows().filter(|row| row.label.is_some()).count() < LEAST_LABELS {
             return;
         }
-        self.line = Line::draw(self.window.rows(), self.window.len(), &goals.budget, judge);
+        let served = self.window.rows().filter(|row| row.served);
+        let wrong: f32 = served.map(|row| self.line.expected(row.z)).sum();
+        let lookups = self.window.len();
+        let allowance = self.pace.allowance(goals.budget.lookups, lookups as f32, wrong);
+        let budget = Budget { lookups: allowance, ..goals.budget };
+        self.line = Line::draw(self.window.rows(), lookups, &budget, judge);
+        let above = self.window.rows().filter(|row| row.servable && row.z >= self.line.at);
+        let (sum, count) = above.fold((0.0, 0), |(sum, count), row| (sum + need(row.z), count + 1));
+        self.need = sum / f32::max(count as f32, 1.0);
     }
+}
+
+/// The verdicts on the contenders. With a judge that errs, those on the best one's company are heard
+/// too; they are no evidence about the contender's own answer where the judge knows.
+fn compared(lookup: &Lookup, verdicts: &[Verdict], judge: &Errors) -> Vec<Compared> {
+    let contenders = lookup.compared.iter().zip(verdicts).take(lookup.contenders);
+    let mut compared: Vec<Compared> = contenders
+        .map(|((entry, z, similarity), verdict)| Compared {
+            entry: *entry,
+            z: *z,
+            similarity: *similarity,
+            verdict: *verdict,
+            panel: 1,
+        })
+        .collect();
+    let company = verdicts.iter().skip(lookup.contenders).copied();
+    if let Some(best) = compared.first_mut()
+        && best.verdict != Verdict::CannotTell
+        && judge.need() > 1
+    {
+        (best.verdict, best.panel) = together(std::iter::once(best.verdict).chain(company));
+    }
+    compared
 }

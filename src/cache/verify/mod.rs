@@ -9,17 +9,24 @@
 //!
 //! `mind` puts the parts together: one mind for each tenant and route.
 
+pub mod case;
 pub mod drift;
 pub mod explore;
 pub mod features;
+mod fold;
 pub mod groups;
 pub mod guards;
 pub mod judged;
+pub mod lacks;
 pub mod line;
 pub mod mind;
+pub mod pace;
 pub mod profile;
 pub mod rarity;
+pub mod refit;
 mod restate;
+mod tokens;
+pub mod tongue;
 pub mod weights;
 pub mod window;
 pub mod wording;
@@ -30,6 +37,7 @@ pub use judged::{Errors, Verdict};
 pub use line::Budget;
 pub use mind::{Decision, Goals, Mind};
 pub use profile::Profile;
+pub use tongue::{Tongue, speaks};
 
 /// A stored neighbour of the query.
 #[derive(Debug, Clone, Copy)]
@@ -41,5 +49,7 @@ pub struct Candidate<'a> {
     pub similarity: f32,
 }
 
+#[cfg(test)]
+mod languages_tests;
 #[cfg(test)]
 mod tests;

@@ -4,9 +4,12 @@
 
 use std::collections::BTreeSet;
 
+use super::fold::fold;
 use super::restate;
+use super::tokens::{is_letter, tokens};
+use super::tongue::{self, Tongue};
 use super::wording::Wording;
-use super::words;
+use super::words::{self, abroad, unspaced};
 
 /// Tokens of a text that are looked at. The embedder's window ends before: what is longer has no
 /// vector and never comes here but as a candidate of its own repeat.
@@ -27,7 +30,12 @@ pub struct Profile {
     /// Numbers as digits, number words included, sorted; a number said twice stands twice.
     numbers: Vec<String>,
     units: BTreeSet<&'static str>,
-    /// Week days, parts of the day, relative days, months.
+    /// Those of them that stand behind a number.
+    measured: BTreeSet<&'static str>,
+    /// Ordinals and fractions that are other words as well: they tell two texts apart only if each
+    /// has another.
+    ranks: BTreeSet<&'static str>,
+    /// Week days, parts of the day, relative days, months, seasons.
     days: BTreeSet<String>,
     negations: usize,
     /// Words in lower case that begin with a capital, but for the first.
@@ -37,25 +45,37 @@ pub struct Profile {
     wording: Wording,
     /// See `restate`.
     essence: u128,
+    tongue: Tongue,
+    /// Of a text in a listed language: its words without courtesy, numbers as digits. Else empty.
+    core: Vec<String>,
 }
 
 impl Profile {
     pub fn of(text: &str) -> Self {
+        let text = fold(text);
+        let text = text.as_ref();
         let tokens = tokens(text);
-        let mut profile = Self::default();
+        let lower: Vec<String> =
+            tokens.iter().map(|token| token.text.to_lowercase().replace('’', "'")).collect();
+        let known = &lower[..lower.len().min(MAX_TOKENS)];
+        // What stands behind the last token looked at is compared by the literal hash alone.
+        let tongue = match known.len() == lower.len() {
+            true => tongue::tongue(known.iter().map(String::as_str)),
+            false => Tongue::Unread,
+        };
+        let mut profile = Self { tongue, ..Self::default() };
         let mut hasher = blake3::Hasher::new();
         let mut end = 0;
         let mut before: Option<&str> = None;
-        for token in &tokens {
+        for (token, word) in tokens.iter().zip(&lower) {
             let between = &text[end..token.start];
             let sign = sign(between, token.text);
             profile.add_symbols(between, sign.is_some(), &mut hasher);
-            let word = token.text.to_lowercase().replace('’', "'");
             hasher.update(sign.unwrap_or_default().as_bytes()).update(word.as_bytes()).update(&[0]);
             if profile.sequence.len() < MAX_TOKENS {
-                profile.read(&word, sign, before);
-                profile.read_name(&word, token.text);
-                profile.sequence.push(word);
+                profile.read(word, sign, before);
+                profile.read_name(word, token.text, before);
+                profile.sequence.push(word.clone());
             }
             before = Some(token.text);
             end = token.start + token.text.len();
@@ -91,12 +111,28 @@ impl Profile {
         &self.wording
     }
 
+    pub fn tongue(&self) -> Tongue {
+        self.tongue
+    }
+
+    pub(super) fn core(&self) -> &[String] {
+        &self.core
+    }
+
     pub fn numbers(&self) -> &[String] {
         &self.numbers
     }
 
     pub fn units(&self) -> &BTreeSet<&'static str> {
         &self.units
+    }
+
+    pub(super) fn measured(&self) -> &BTreeSet<&'static str> {
+        &self.measured
+    }
+
+    pub(super) fn ranks(&self) -> &BTreeSet<&'static str> {
+        &self.ranks
     }
 
     pub fn days(&self) -> &BTreeSet<String> {
@@ -131,6 +167,11 @@ impl Profile {
             && words(self) == words(other)
     }
 
+    /// Like [`Self::is_repeat_of`], and true of two texts without any words.
+    pub(super) fn has_the_words_of(&self, other: &Self) -> bool {
+        self.literal == other.literal
+    }
+
     #[cfg(test)]
     pub(super) fn literal(&self) -> [u8; 32] {
         self.literal
@@ -138,12 +179,13 @@ impl Profile {
 
     /// Bytes held, for the cache's budget.
     pub fn bytes(&self) -> usize {
-        let strings =
-            [&self.sequence, &self.content, &self.numbers, &self.names].into_iter().flatten();
+        let strings = [&self.sequence, &self.content, &self.numbers, &self.names, &self.core]
+            .into_iter()
+            .flatten();
         let strings = strings.chain(&self.days);
         size_of::<Self>()
             + strings.map(|word| word.capacity() + size_of::<String>()).sum::<usize>()
-            + self.units.len() * size_of::<&str>()
+            + (self.units.len() + self.measured.len() + self.ranks.len()) * size_of::<&str>()
             + self.wording.bytes()
     }
 
@@ -151,34 +193,95 @@ impl Profile {
         if !words::is_stop_word(word) && !self.content.iter().any(|known| known == stem(word)) {
             self.content.push(stem(word).to_owned());
         }
-        if word.starts_with(|c: char| c.is_numeric()) {
-            let (number, unit) = split_number(word);
-            self.numbers.push(format!("{}{number}", sign.unwrap_or_default()));
-            self.units.extend(words::unit(unit));
-        } else if let Some(number) = words::number(word) {
-            self.numbers.push(number.to_owned());
-        } else if before.is_some_and(is_quantity) || words::is_long_unit(word) {
-            // Short units are common words ("in", "a", "m"): they count after a number only.
-            self.units.extend(words::unit(word));
-        }
-        if let Some(day) = words::day(word) {
+        self.read_quantity(word, sign, before);
+        if let Some(day) = self.day(word) {
             self.days.insert(day.to_owned());
         }
-        if words::is_negation(word) {
+        if self.is_negation(word) {
             self.negations += 1;
         }
     }
 
-    fn read_name(&mut self, word: &str, token: &str) {
+    fn read_quantity(&mut self, word: &str, sign: Option<&str>, before: Option<&str>) {
+        let before = before.map(str::to_lowercase);
+        let before = before.as_deref();
+        if word.starts_with(|c: char| c.is_numeric()) {
+            let (number, unit) = split_number(word);
+            self.numbers.push(format!("{}{number}", sign.unwrap_or_default()));
+            self.measure(words::unit(unit));
+        } else if let Some(sum) = before.and_then(|before| words::compound(before, word)) {
+            self.numbers.pop();
+            self.numbers.push(sum.to_string());
+        } else if let Some(number) = self.number(word) {
+            self.numbers.push(number.to_owned());
+        } else if before.is_some_and(|before| self.is_quantity(before)) && word != "in" {
+            // Short units are common words ("a", "m"): they count behind a number only. An inch is
+            // written `5in` or `inch`; `in 2019 in Rome` has none.
+            self.measure(self.unit(word));
+        } else if self.is_long_unit(word) {
+            self.units.extend(self.unit(word));
+        } else if self.tongue == Tongue::English {
+            self.ranks.extend(words::rank(word));
+        }
+    }
+
+    fn measure(&mut self, unit: Option<&'static str>) {
+        self.units.extend(unit);
+        self.measured.extend(unit);
+    }
+
+    /// Whether the lists of the other languages are asked as well. Not in English: *once* is eleven
+    /// in Spanish.
+    fn is_abroad(&self) -> bool {
+        self.tongue != Tongue::English
+    }
+
+    fn number(&self, word: &str) -> Option<&'static str> {
+        words::number(word).or_else(|| abroad::number(word).filter(|_| self.is_abroad()))
+    }
+
+    fn unit(&self, word: &str) -> Option<&'static str> {
+        words::unit(word).or_else(|| abroad::unit(word).filter(|_| self.is_abroad()))
+    }
+
+    fn is_long_unit(&self, word: &str) -> bool {
+        words::is_long_unit(word) || (self.is_abroad() && abroad::unit(word).is_some())
+    }
+
+    fn day<'w>(&self, word: &'w str) -> Option<&'w str> {
+        words::day(word).or_else(|| abroad::day(word).filter(|_| self.is_abroad()))
+    }
+
+    fn is_negation(&self, word: &str) -> bool {
+        words::is_negation(word) || (self.is_abroad() && abroad::is_negation(word))
+    }
+
+    /// Whether a token says how many: then a unit may follow it.
+    fn is_quantity(&self, token: &str) -> bool {
+        token.starts_with(|c: char| c.is_numeric()) || self.number(token).is_some()
+    }
+
+    fn read_name(&mut self, word: &str, token: &str, before: Option<&str>) {
+        self.asks_for = self.asks_for.or_else(|| words::asks_for(word));
+        if self.tongue != Tongue::English {
+            // German writes every noun with a capital; there every word is compared anyway.
+            return;
+        }
         let is_first = !self.sequence.iter().any(|word| word.starts_with(is_letter));
-        if token.starts_with(char::is_uppercase)
+        let is_capital = token.starts_with(char::is_uppercase);
+        if let Some(month) = words::month_in_context(word, is_capital && !is_first, before) {
+            self.days.insert(month.to_owned());
+        }
+        self.numbers.extend(words::roman(token).map(|value| value.to_string()));
+        let name = words::bare(word);
+        if is_capital
             && !is_first
             && !words::is_pronoun_i(word)
-            && !self.names.iter().any(|name| name == word)
+            && !words::is_stop_word(name)
+            && !self.names.iter().any(|known| known == name)
         {
-            self.names.push(word.to_owned());
+            self.names.push(name.to_owned());
         }
-        self.asks_for = self.asks_for.or_else(|| words::asks_for(word));
     }
 
     /// Takes in what stands between two tokens. Currency and percent signs are units; the other
@@ -191,7 +294,7 @@ impl Profile {
                 continue;
             }
             match words::symbol_unit(symbol) {
-                Some(unit) => _ = self.units.insert(unit),
+                Some(unit) => self.measure(Some(unit)),
                 None => self.symbols.push(symbol),
             }
             hasher.update(symbol.encode_utf8(&mut [0; 4]).as_bytes()).update(&[0]);
@@ -199,10 +302,43 @@ impl Profile {
     }
 
     fn finish(&mut self) {
+        if self.tongue == Tongue::Listed {
+            self.core = tongue::core(&self.sequence);
+            self.read_unspaced();
+        }
+        self.negations -= words::idle_negations(&self.sequence).min(self.negations);
+        self.drop_titles();
         self.numbers.sort_unstable();
         self.symbols.sort_unstable();
         self.essence = restate::essence(&self.sequence, &self.symbols);
         self.wording = Wording::of(&self.sequence, &self.content);
+    }
+}
+
+impl Profile {
+    /// Where nearly every word has a capital, as in titles, a capital makes no name of a common word.
+    fn drop_titles(&mut self) {
+        let is_telling = |word: &&String| word.starts_with(is_letter) && !words::is_stop_word(word);
+        let telling = self.sequence.iter().filter(is_telling).count();
+        if telling >= 3 && (self.names.len() + 1) * 5 >= telling * 4 {
+            let is_common =
+                |name: &String| words::english::is_english(name) || words::english::is_shared(name);
+            self.names.retain(|name| !is_common(name));
+        }
+    }
+
+    /// Words have no borders in Chinese and Japanese: what guards look for is part of the text.
+    fn read_unspaced(&mut self) {
+        if !self.sequence.iter().any(|word| word.starts_with(tongue::is_unspaced)) {
+            return;
+        }
+        let text = self.core.concat();
+        // Digits are tokens and have been read, with their signs and fractions.
+        self.numbers.extend(unspaced::numbers(&self.sequence.concat()));
+        self.measured.extend(unspaced::units(&text));
+        self.units.extend(unspaced::units(&text));
+        self.days.extend(unspaced::days(&text).into_iter().map(str::to_owned));
+        self.negations += unspaced::negations(&text);
     }
 }
 
@@ -221,11 +357,6 @@ fn sign<'a>(between: &'a str, token: &str) -> Option<&'a str> {
 /// Where the last character of a text begins.
 fn last_start(text: &str) -> usize {
     text.char_indices().next_back().map_or(0, |(place, _)| place)
-}
-
-/// Whether a token says how many: then a unit may follow it.
-fn is_quantity(token: &str) -> bool {
-    token.starts_with(|c: char| c.is_numeric()) || words::number(&token.to_lowercase()).is_some()
 }
 
 /// Strips the first common ending that leaves at least three letters.
@@ -265,56 +396,4 @@ fn strip_thousands(digits: &str) -> String {
         }
         _ => plain,
     }
-}
-
-/// A token and where it begins.
-struct Token<'a> {
-    start: usize,
-    text: &'a str,
-}
-
-/// Words (letters, with apostrophes inside) and numbers (digits, with separators inside and letters
-/// or digits stuck to them).
-fn tokens(text: &str) -> Vec<Token<'_>> {
-    let mut tokens = Vec::new();
-    let mut start = 0;
-    while let Some(skip) = text[start..].find(is_word_part) {
-        start += skip;
-        let rest = &text[start..];
-        let length = token_end(rest, rest.starts_with(|c: char| c.is_numeric()));
-        tokens.push(Token { start, text: &rest[..length] });
-        start += length;
-    }
-    tokens
-}
-
-fn token_end(text: &str, is_number: bool) -> usize {
-    let mut chars = text.char_indices().peekable();
-    while let Some((place, c)) = chars.next() {
-        let next = chars.peek().map(|(_, next)| *next);
-        let inside = if is_number {
-            is_word_part(c)
-                || (matches!(c, '.' | ',' | ':' | '/' | '-') && next.is_some_and(char::is_numeric))
-        } else {
-            is_letter(c) || (matches!(c, '\'' | '’') && next.is_some_and(is_letter))
-        };
-        if !inside {
-            return place;
-        }
-    }
-    text.len()
-}
-
-/// Letters in the wide sense: everything alphabetic, and the marks that belong to letters.
-fn is_letter(c: char) -> bool {
-    c.is_alphanumeric() && !c.is_numeric() || is_mark(c)
-}
-
-fn is_word_part(c: char) -> bool {
-    c.is_alphanumeric() || is_mark(c)
-}
-
-/// Combining marks (accents, vowel signs), which `char` does not call alphabetic throughout.
-fn is_mark(c: char) -> bool {
-    matches!(c, '\u{300}'..='\u{36f}' | '\u{900}'..='\u{903}' | '\u{93a}'..='\u{94f}' | '\u{1ab0}'..='\u{1aff}' | '\u{20d0}'..='\u{20ff}')
 }

@@ -45,7 +45,7 @@ pub struct Weights {
 }
 
 /// How strongly the weights are drawn to the prior, and the bias.
-const RIDGE: f64 = 6.0;
+const RIDGE: f64 = 25.0;
 const RIDGE_BIAS: f64 = 0.5;
 
 /// Newton steps of one refit, and how far a weight may move in one of them: plain Newton diverges
@@ -143,8 +143,8 @@ impl Weights {
     fn ridge(&self, prior: &Prior) -> (Vec<f64>, Matrix) {
         let mut gradient = vec![0.0; COUNT + 1];
         let mut hessian = Matrix::new();
-        for f in 0..COUNT {
-            gradient[f] = RIDGE * f64::from(self.weights[f] - prior.weights[f]);
+        for (f, (own, prior)) in self.weights.iter().zip(&prior.weights).enumerate() {
+            gradient[f] = RIDGE * f64::from(own - prior);
             hessian.add(f, f, RIDGE);
         }
         gradient[COUNT] = RIDGE_BIAS * f64::from(self.bias - prior.bias);
@@ -155,7 +155,7 @@ impl Weights {
     fn add(&self, row: &Row, errors: &Errors, gradient: &mut [f64], hessian: &mut Matrix) {
         let Some(label) = row.label else { return };
         let p = sigmoid(self.score(&row.values));
-        let truth = errors.posterior(p, label);
+        let truth = errors.of_panel(row.panel).posterior(p, label);
         let weight = (1.0 / row.propensity).min(MOST_WEIGHT);
         let slope = f64::from(weight * (p - truth));
         let curve = f64::from(weight * p * (1.0 - p));

@@ -19,10 +19,14 @@ pub struct Row {
     pub z: f32,
     /// Whether the judge called its answer the same (true) or different.
     pub label: Option<bool>,
+    /// Verdicts that the label sums up.
+    pub panel: u8,
     /// Probability with which the lookup was to be asked upstream.
     pub propensity: f32,
     /// It would have been served at a score above the line: it counts in the histogram.
     pub servable: bool,
+    /// It was served for its score.
+    pub served: bool,
 }
 
 /// A ring of lookups; `None` is one without a candidate.
@@ -36,18 +40,25 @@ pub struct Window {
 impl Window {
     /// Remembers a lookup, and returns its number.
     pub fn push(&mut self, row: Option<Row>) -> u64 {
-        if self.rows.len() == LENGTH {
-            self.rows.pop_front();
-            self.first += 1;
-        }
+        self.make_room();
         self.rows.push_back(row);
         self.first + self.rows.len() as u64 - 1
     }
 
+    /// Takes the oldest lookup out of a full window.
+    pub fn make_room(&mut self) -> Option<Option<Row>> {
+        if self.rows.len() < LENGTH {
+            return None;
+        }
+        self.first += 1;
+        self.rows.pop_front()
+    }
+
     /// Labels a lookup, if it is still remembered.
-    pub fn label(&mut self, number: u64, label: bool) {
+    pub fn label(&mut self, number: u64, label: bool, panel: u8) {
         if let Some(row) = self.row_mut(number) {
             row.label = Some(label);
+            row.panel = panel;
         }
     }
 
@@ -65,13 +76,20 @@ impl Window {
         self.rows.get_mut(place)?.as_mut()
     }
 
+    /// Lookups that had a candidate, with their numbers.
+    pub fn numbered(&self) -> impl Iterator<Item = (u64, &Row)> + Clone {
+        let numbers = self.first..;
+        numbers.zip(&self.rows).filter_map(|(number, row)| Some((number, row.as_ref()?)))
+    }
+
+    pub fn numbered_mut(&mut self) -> impl Iterator<Item = (u64, &mut Row)> {
+        let numbers = self.first..;
+        numbers.zip(&mut self.rows).filter_map(|(number, row)| Some((number, row.as_mut()?)))
+    }
+
     /// Lookups that had a candidate.
     pub fn rows(&self) -> impl Iterator<Item = &Row> + Clone {
         self.rows.iter().flatten()
-    }
-
-    pub fn rows_mut(&mut self) -> impl Iterator<Item = &mut Row> {
-        self.rows.iter_mut().flatten()
     }
 
     /// Lookups, with or without a candidate.

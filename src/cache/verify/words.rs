@@ -1,5 +1,15 @@
 //! The word lists of the verifier: what a negation, a number word, a unit, a day or a pair of
-//! opposites is. English; a text in another language has only its digits and symbols to guard it.
+//! opposites is. Here those of English; `abroad` has the other languages, `unspaced` reads text
+//! without spaces, `english` tells what is English.
+
+pub(super) mod abroad;
+mod context;
+pub(super) mod english;
+pub(super) mod unspaced;
+
+pub(super) use context::{
+    bare, compound, goes_without_saying, idle_negations, month_in_context, rank, roman,
+};
 
 /// Words that turn a statement around; besides these, every word that ends in `n't`.
 pub(super) fn is_negation(word: &str) -> bool {
@@ -44,6 +54,15 @@ pub(super) fn day(word: &str) -> Option<&str> {
     if month || word == "sept" {
         return Some(&word[..3]);
     }
+    let short = match word {
+        "tue" | "tues" => "tuesday",
+        "thu" | "thur" | "thurs" => "thursday",
+        "fri" => "friday",
+        _ => word,
+    };
+    if short != word {
+        return Some(short);
+    }
     let single = word.strip_suffix('s').unwrap_or(word);
     [word, single].into_iter().find(|day| DAYS.contains(day))
 }
@@ -52,6 +71,13 @@ pub(super) fn day(word: &str) -> Option<&str> {
 pub(super) fn are_antonyms(a: &str, b: &str) -> bool {
     let pair = if a < b { (a, b) } else { (b, a) };
     ANTONYMS.binary_search(&pair).is_ok()
+}
+
+/// Opposites that are little words: they stand against each other in texts that have nothing to do
+/// with each other, and mean something only where nothing else differs (`flights from Oslo`, `flights
+/// to Oslo`).
+pub(super) fn is_little(word: &str) -> bool {
+    is_stop_word(word) || LITTLE.contains(&word)
 }
 
 /// What a question asks for, where its question word says so: a person, a time, a place, a reason.
@@ -127,14 +153,19 @@ const NEGATIONS: &[&str] = &[
 
 #[rustfmt::skip]
 const NUMBERS: &[(&str, &str)] = &[
-    ("billion", "1000000000"), ("double", "2"), ("eight", "8"), ("eighteen", "18"), ("eighty",
-    "80"), ("eleven", "11"), ("fifteen", "15"), ("fifth", "5"), ("fifty", "50"), ("five",
-    "5"), ("forty", "40"), ("four", "4"), ("fourteen", "14"), ("fourth", "4"), ("hundred",
-    "100"), ("million", "1000000"), ("nine", "9"), ("nineteen", "19"), ("ninety", "90"),
-    ("seven", "7"), ("seventeen", "17"), ("seventy", "70"), ("six", "6"), ("sixteen", "16"),
-    ("sixty", "60"), ("ten", "10"), ("thirteen", "13"), ("thirty", "30"), ("thousand",
-    "1000"), ("three", "3"), ("twelve", "12"), ("twenty", "20"), ("twice", "2"), ("two", "2"),
-    ("zero", "0"),
+    ("billion", "1000000000"), ("dozen", "12"), ("eight", "8"),
+    ("eighteen", "18"), ("eighteenth", "18"), ("eighth", "8"), ("eighty", "80"),
+    ("eleven", "11"), ("eleventh", "11"), ("fifteen", "15"), ("fifteenth", "15"),
+    ("fifth", "5"), ("fifty", "50"), ("five", "5"), ("forty", "40"), ("four", "4"),
+    ("fourteen", "14"), ("fourteenth", "14"), ("fourth", "4"), ("hundred", "100"),
+    ("million", "1000000"), ("nine", "9"), ("nineteen", "19"), ("nineteenth", "19"),
+    ("ninety", "90"), ("ninth", "9"), ("seven", "7"), ("seventeen", "17"),
+    ("seventeenth", "17"), ("seventh", "7"), ("seventy", "70"), ("six", "6"), ("sixteen", "16"),
+    ("sixteenth", "16"), ("sixth", "6"), ("sixty", "60"), ("ten", "10"), ("tenth", "10"),
+    ("thirteen", "13"), ("thirteenth", "13"), ("thirtieth", "30"), ("thirty", "30"),
+    ("thousand", "1000"), ("three", "3"), ("trillion", "1000000000000"),
+    ("twelfth", "12"), ("twelve", "12"), ("twentieth", "20"), ("twenty", "20"),
+    ("two", "2"), ("zero", "0"),
 ];
 
 #[rustfmt::skip]
@@ -198,10 +229,16 @@ const UNITS_ALONE: &[&str] = &[
 ];
 
 #[rustfmt::skip]
+const LITTLE: &[&str] = &[
+    "both", "down", "either", "fewer", "first", "her", "his", "last", "left", "less", "many", "mine", "more", "most", "new",
+    "next", "off", "old", "or", "out", "over", "right", "simultaneously", "take", "under", "up", "yours",
+];
+
+#[rustfmt::skip]
 const DAYS: &[&str] = &[
     "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "today",
     "tomorrow", "yesterday", "tonight", "weekday", "weekend", "morning", "afternoon",
-    "evening",
+    "evening", "noon", "night", "midnight", "summer", "autumn", "winter",
 ];
 
 #[rustfmt::skip]
@@ -226,34 +263,58 @@ const STOP_WORDS: &[&str] = &[
 /// Each pair in alphabetical order.
 #[rustfmt::skip]
 const ANTONYMS: &[(&str, &str)] = &[
-    ("above", "below"), ("accept", "decline"), ("accept", "reject"), ("add", "delete"),
-    ("add", "remove"), ("advantage", "disadvantage"), ("advantages", "disadvantages"),
-    ("after", "before"), ("allow", "deny"), ("and", "or"), ("arrive", "depart"), ("arrives",
-    "departs"), ("arriving", "departing"), ("asc", "desc"), ("ascending", "descending"),
-    ("bad", "good"), ("begin", "end"), ("benefits", "risks"), ("best", "worst"), ("better",
-    "worse"), ("bigger", "smaller"), ("biggest", "smallest"), ("borrow", "lend"), ("business",
-    "personal"), ("buy", "sell"), ("cause", "cure"), ("cheap", "expensive"), ("cheapest",
-    "expensive"), ("client", "server"), ("closed", "opened"), ("cold", "hot"), ("column",
-    "row"), ("columns", "rows"), ("compress", "decompress"), ("cons", "pros"), ("create",
-    "delete"), ("credit", "debit"), ("dangerous", "safe"), ("decode", "encode"), ("decrease",
-    "increase"), ("deposit", "withdrawal"), ("different", "same"), ("disable", "enable"),
-    ("divorced", "married"), ("double", "single"), ("down", "up"), ("download", "upload"),
-    ("earlier", "later"), ("earliest", "latest"), ("early", "late"), ("east", "west"),
-    ("evening", "morning"), ("export", "import"), ("external", "internal"), ("fall",
-    "spring"), ("false", "true"), ("father", "mother"), ("female", "male"), ("few", "many"),
-    ("fewer", "more"), ("first", "last"), ("freeze", "unfreeze"), ("from", "to"), ("gain",
-    "lose"), ("give", "take"), ("greater", "less"), ("he", "she"), ("her", "him"), ("her",
-    "his"), ("high", "low"), ("higher", "lower"), ("horizontal", "vertical"), ("husband",
-    "wife"), ("illegal", "legal"), ("impossible", "possible"), ("in", "out"), ("incoming",
-    "outgoing"), ("inside", "outside"), ("install", "uninstall"), ("large", "small"),
-    ("least", "most"), ("left", "right"), ("lock", "unlock"), ("long", "short"), ("longest",
-    "shortest"), ("lose", "win"), ("max", "min"), ("maximum", "minimum"), ("men", "women"),
-    ("mine", "yours"), ("my", "your"), ("new", "old"), ("newest", "oldest"), ("north",
-    "south"), ("off", "on"), ("old", "young"), ("older", "younger"), ("oldest", "youngest"),
-    ("over", "under"), ("physical", "virtual"), ("private", "public"), ("public", "secret"),
-    ("pull", "push"), ("receive", "send"), ("received", "sent"), ("safe", "unsafe"), ("short",
-    "tall"), ("shorter", "taller"), ("shortest", "tallest"), ("start", "stop"), ("summer",
-    "winter"), ("symptoms", "treatment"), ("today", "tomorrow"), ("today", "yesterday"),
+    ("above", "below"), ("accept", "decline"), ("accept", "reject"), ("activate", "deactivate"),
+    ("activated", "deactivated"), ("active", "passive"), ("add", "delete"), ("add", "remove"),
+    ("advantage", "disadvantage"), ("advantages", "disadvantages"), ("after", "before"),
+    ("alive", "dead"), ("allow", "deny"), ("and", "or"), ("arrival", "departure"),
+    ("arrive", "depart"), ("arrives", "departs"), ("arriving", "departing"), ("asc", "desc"),
+    ("ascend", "descend"), ("ascending", "descending"), ("asynchronous", "synchronous"),
+    ("bad", "good"), ("begin", "end"), ("benefits", "risks"), ("best", "worst"),
+    ("better", "worse"), ("big", "small"), ("bigger", "smaller"), ("biggest", "smallest"),
+    ("borrow", "lend"), ("borrower", "lender"), ("boy", "girl"), ("brother", "sister"),
+    ("business", "personal"), ("buy", "sell"), ("buyer", "seller"), ("buying", "selling"),
+    ("cause", "cure"), ("causes", "effects"), ("cheap", "expensive"), ("cheapest", "expensive"),
+    ("client", "server"), ("close", "open"), ("closed", "opened"), ("closing", "opening"),
+    ("cold", "hot"), ("colder", "hotter"), ("coldest", "hottest"), ("column", "row"),
+    ("columns", "rows"), ("compress", "decompress"), ("connect", "disconnect"),
+    ("connected", "disconnected"), ("cons", "pros"), ("create", "delete"), ("credit", "debit"),
+    ("dangerous", "safe"), ("daughter", "son"), ("decode", "encode"), ("decoder", "encoder"),
+    ("decrease", "increase"), ("decreasing", "increasing"), ("decrypt", "encrypt"),
+    ("deep", "shallow"), ("deepest", "shallowest"), ("deposit", "withdraw"),
+    ("deposit", "withdrawal"), ("different", "same"), ("disable", "enable"),
+    ("disabled", "enabled"), ("divorced", "married"), ("double", "single"), ("down", "up"),
+    ("download", "upload"), ("downstream", "upstream"), ("downward", "upward"),
+    ("earlier", "later"), ("earliest", "latest"), ("early", "late"), ("east", "north"),
+    ("east", "south"), ("east", "west"), ("eastern", "western"), ("employee", "employer"),
+    ("end", "start"), ("even", "odd"), ("evening", "morning"), ("export", "import"),
+    ("exports", "import"), ("external", "internal"), ("fail", "pass"), ("failed", "passed"),
+    ("fake", "true"), ("fall", "spring"), ("false", "true"), ("fast", "slow"),
+    ("faster", "slower"), ("fastest", "slowest"), ("father", "mother"), ("female", "male"),
+    ("few", "many"), ("fewer", "more"), ("fewest", "most"), ("fire", "hire"),
+    ("fired", "hired"), ("first", "last"), ("freeze", "unfreeze"), ("from", "to"),
+    ("gain", "lose"), ("give", "take"), ("graduate", "undergraduate"), ("greater", "less"),
+    ("guilty", "innocent"), ("he", "she"), ("heaviest", "lightest"), ("heavy", "light"),
+    ("her", "him"), ("her", "his"), ("hide", "show"), ("high", "low"), ("higher", "lower"),
+    ("highest", "lowest"), ("horizontal", "vertical"), ("husband", "wife"),
+    ("illegal", "legal"), ("immutable", "mutable"), ("impossible", "possible"), ("in", "out"),
+    ("incoming", "outgoing"), ("increase", "reduce"), ("inside", "outside"),
+    ("install", "uninstall"), ("invisible", "visible"), ("king", "queen"), ("large", "small"),
+    ("larger", "smaller"), ("largest", "smallest"), ("last", "next"), ("least", "most"),
+    ("left", "right"), ("less", "more"), ("lock", "unlock"), ("login", "logout"),
+    ("long", "short"), ("longer", "shorter"), ("longest", "shortest"), ("lose", "win"),
+    ("lossless", "lossy"), ("lower", "raise"), ("major", "minor"), ("majority", "minority"),
+    ("man", "woman"), ("max", "min"), ("maximum", "minimum"), ("men", "women"),
+    ("mine", "yours"), ("mount", "unmount"), ("my", "your"), ("narrow", "wide"),
+    ("negative", "positive"), ("new", "old"), ("newest", "oldest"), ("next", "previous"),
+    ("north", "south"), ("north", "west"), ("northern", "southern"), ("off", "on"),
+    ("old", "young"), ("older", "younger"), ("oldest", "youngest"),
+    ("optimistic", "pessimistic"), ("optional", "required"), ("over", "under"),
+    ("physical", "virtual"), ("poor", "rich"), ("poorest", "richest"), ("private", "public"),
+    ("public", "secret"), ("pull", "push"), ("receive", "send"), ("received", "sent"),
+    ("safe", "unsafe"), ("short", "tall"), ("shorter", "taller"), ("shortest", "tallest"),
+    ("south", "west"), ("start", "stop"), ("strong", "weak"), ("strongest", "weakest"),
+    ("subscribe", "unsubscribe"), ("summer", "winter"), ("symptoms", "treatment"),
+    ("today", "tomorrow"), ("today", "yesterday"), ("unzip", "zip"),
 ];
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ macro_rules! always_printed {
     )*};
 }
 
-always_printed! { RawServer RawCache RawExact RawSemantic RawTtl RawRouting RawResilience RawTelemetry RawLog }
+always_printed! { RawServer RawCache RawExact RawSemantic RawTtl RawPersistence RawRouting RawResilience RawTelemetry RawLog }
 
 mod upstream;
 
@@ -164,12 +164,22 @@ block! {
         expose_evidence: Key<bool>,
         /// How long callers may say what an answer was worth; `0s` takes no feedback.
         feedback_window: Key<Span>,
+        /// Share of semantic hits that are asked upstream as well, after being served.
+        shadow: Key<Share>,
         /// The exact level.
         exact: RawExact,
         /// The semantic level.
         semantic: RawSemantic,
         /// How long answers live; `0s` is neither looked up nor stored.
         ttl: RawTtl,
+        /// Answers on disk.
+        persistence: RawPersistence,
+        /// An answer that expired no longer ago is served at once, and asked again beside the line.
+        stale_while_revalidate: Key<Span>,
+        /// An answer that expired no longer ago is served where every provider failed.
+        stale_if_error: Key<Span>,
+        /// Whether answers in demand are asked again shortly before they expire.
+        refresh_ahead: Key<bool>,
         /// First match wins.
         rules: Option<Vec<At<RawCacheRule>>>,
     }
@@ -207,6 +217,13 @@ block! {
         volatile: Key<Span>,
         /// Of answers that do not age.
         timeless: Key<Span>,
+    }
+}
+
+block! {
+    RawPersistence {
+        /// `true`: answers outlive the process, in `cache.db` of the cache folder.
+        enabled: Key<bool>,
     }
 }
 

@@ -9,7 +9,8 @@ use crate::config::at::{At, OrOff};
 use crate::config::raw::{RawCache, RawCacheRule, RawMode, RawScope};
 use crate::config::scalar::{Share, Span};
 use crate::config::settings::{
-    Cache, CacheEffect, CacheRule, CacheScope, ExactCache, Mode, Model, SemanticCache, Ttl,
+    Cache, CacheEffect, CacheRule, CacheScope, ExactCache, Mode, Model, Persistence, SemanticCache,
+    Ttl,
 };
 
 /// The fields of a chat request that the cache classes itself. None of them can be declared
@@ -90,6 +91,7 @@ pub(super) fn cache(raw: &RawCache, upstreams: &Upstreams, check: &mut Check<'_>
         max_entry: bytes(&raw.max_entry, unsaid.max_entry, check),
         tool_calls: is_on(&raw.tool_calls, unsaid.tool_calls),
         expose_evidence: is_on(&raw.expose_evidence, unsaid.expose_evidence),
+        shadow: raw.shadow.as_ref().map_or(unsaid.shadow, |shadow| shadow.value.0),
         exact: ExactCache {
             enabled: is_on(&raw.exact.enabled, unsaid.exact.enabled),
             max_bytes: bytes(&raw.exact.max_bytes, unsaid.exact.max_bytes, check),
@@ -106,7 +108,13 @@ pub(super) fn cache(raw: &RawCache, upstreams: &Upstreams, check: &mut Check<'_>
             volatile: span(&raw.ttl.volatile, unsaid.ttl.volatile),
             timeless: span(&raw.ttl.timeless, unsaid.ttl.timeless),
         },
+        stale_while_revalidate: span(&raw.stale_while_revalidate, unsaid.stale_while_revalidate),
+        stale_if_error: span(&raw.stale_if_error, unsaid.stale_if_error),
+        refresh_ahead: is_on(&raw.refresh_ahead, unsaid.refresh_ahead),
         feedback_window: span(&raw.feedback_window, unsaid.feedback_window),
+        persistence: Persistence {
+            enabled: is_on(&raw.persistence.enabled, unsaid.persistence.enabled),
+        },
         rules: raw.rules.iter().flatten().filter_map(|rule| cache_rule(rule, check)).collect(),
     }
 }

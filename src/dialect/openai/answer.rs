@@ -74,6 +74,13 @@ impl Completion {
     }
 }
 
+/// What a whole answer says: the text of its first choice. `None` where it has none.
+pub fn text_of(body: &[u8]) -> Option<String> {
+    let answer: Value = serde_json::from_slice(body).ok()?;
+    let text = answer.get("choices")?.get(0)?.get("message")?.get("content")?.as_str()?;
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
 /// The provider's error text in a body, whatever its shape: an object, a string, an array of them.
 pub(super) fn error_in(text: &str) -> Option<Malformed> {
     let value: Value = serde_json::from_str(text).ok()?;

@@ -48,8 +48,12 @@ impl Accumulator {
         Self { max_bytes, taken: 0, answer: Some(Answer::default()), output_chars: 0 }
     }
 
-    /// Takes in one event; only chunks matter.
+    /// Takes in one event; only chunks matter. A chunk that does not parse may have carried a piece
+    /// of the answer: what is left is no whole one.
     pub fn push(&mut self, event: &StreamEvent) {
+        if matches!(event.kind, EventKind::Unknown) && is_broken_object(&event.data) {
+            self.answer = None;
+        }
         let EventKind::Chunk(facts) = &event.kind else { return };
         self.output_chars += facts.output_chars;
         let Some(answer) = &mut self.answer else { return };
@@ -76,6 +80,12 @@ impl Accumulator {
         let answer = self.answer?.into_value()?;
         serde_json::to_vec(&answer).ok().map(Bytes::from)
     }
+}
+
+/// Whether data begins as a JSON object and is none.
+fn is_broken_object(data: &[u8]) -> bool {
+    data.trim_ascii().starts_with(b"{")
+        && serde_json::from_slice::<serde::de::IgnoredAny>(data).is_err()
 }
 
 impl Answer {

@@ -5,6 +5,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use crate::error::GatewayError;
 
 use super::*;
+use crate::gateway::errand::Failure;
 
 const REPLAY: usize = 1000;
 
@@ -14,7 +15,8 @@ fn key(exact: u8, limit: Option<u64>) -> FlightKey {
 
 fn failed() -> News {
     let error = GatewayError::UpstreamFailed { attempts: Vec::new() };
-    News::Failed(Arc::new((error, axum::http::HeaderMap::new())))
+    let head = axum::http::HeaderMap::new();
+    News::Failed(Arc::new(Failure { error, head, instead: None }))
 }
 
 fn seat(boarded: Boarded) -> Seat {

@@ -1,9 +1,9 @@
-//! The cache on the admin plane: what it holds, and throwing away.
+//! The cache on the admin plane: what it holds, single entries, and throwing away.
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::Response;
+use axum::http::{Response, StatusCode};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use crate::dialect::openai::strict_object;
 use crate::error::GatewayError;
 use crate::gateway::Gateway;
 use crate::http::body::RequestBody;
-use crate::http::data::{Failure, json_response};
+use crate::http::data::{Failure, Tail, json_response};
 
 use super::{BODY_LIMIT, Plane};
 
@@ -25,19 +25,38 @@ pub(super) fn routes() -> Router<Plane> {
     Router::new()
         .route("/admin/v1/cache/stats", get(stats))
         .route("/admin/v1/cache/purge", post(purge))
+        .route("/admin/v1/cache/entries/{id}", get(entry).delete(remove))
 }
 
 async fn stats(State(plane): State<Plane>) -> Response<Body> {
-    json_response(&plane.gateway.cache().stats())
+    json_response(&plane.gateway.cache_stats())
 }
 
 async fn purge(State(plane): State<Plane>, request: Request) -> Result<Response<Body>, Failure> {
     let (headers, body) = RequestBody::split(request);
     let body = body.read(&headers, BODY_LIMIT).await?;
     let what = selection(&body, &plane.gateway)?;
-    let purged = plane.gateway.purge(&what);
+    let purged = plane.gateway.purge(what.clone()).await?;
     tracing::info!(?what, purged, "cache purged");
     Ok(json_response(&json!({"purged": purged})))
+}
+
+async fn entry(State(plane): State<Plane>, Tail(id): Tail) -> Result<Response<Body>, Failure> {
+    let entry = plane.gateway.entry(&id).ok_or_else(|| no_entry(&id))?;
+    Ok(json_response(&entry))
+}
+
+async fn remove(State(plane): State<Plane>, Tail(id): Tail) -> Result<StatusCode, Failure> {
+    if !plane.gateway.remove_entry(&id).await? {
+        return Err(no_entry(&id).into());
+    }
+    tracing::info!(entry = id, "entry removed");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn no_entry(id: &str) -> GatewayError {
+    let message = format!("No entry `{id}` is stored (any more).");
+    GatewayError::UnknownUrl { message }
 }
 
 /// What a purge selects: exactly one member says it. A name that the configuration does not know is

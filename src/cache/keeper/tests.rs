@@ -1,0 +1,264 @@
+//! A cache that stops and starts again: what is there, what is gone for good.
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::cache::memory::tests::{entry, exact, keyed, semantic, settings};
+use crate::cache::store::FILE;
+use crate::cache::{Cache, Level};
+use crate::config::settings;
+
+const EMBEDDER: &str = "bag@1";
+const MISS: &str = "miss None";
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+fn of(settings: &settings::Cache, folder: &Path) -> Cache {
+    let cache = Cache::new(settings).expect("a thread");
+    cache.keep_in(folder, Some(EMBEDDER)).expect("a thread")
+}
+
+/// A cache that has read all that there was.
+fn warm(folder: &Path) -> Cache {
+    let cache = of(&settings(), folder);
+    cache.flush();
+    cache
+}
+
+fn filled(folder: &Path, now: Now) {
+    let cache = warm(folder);
+    for place in 0..200 {
+        let scope = ["a", "b"][place % 2];
+        cache.admit(entry(&format!("{place}"), scope, &format!("question {place}"), 0.0, now));
+    }
+    cache.close();
+}
+
+#[test]
+fn a_restart_brings_both_levels_back() {
+    let (folder, now) = (folder(), Now::read());
+    filled(folder.path(), now);
+    let cache = warm(folder.path());
+    assert_eq!((cache.entries(Level::Exact), cache.entries(Level::Semantic)), (200, 200));
+    assert_eq!(exact(&cache, "b", "question 7", now), "7");
+    assert_eq!(semantic(&cache, "b", "Question 7!", 0.0, now), "7", "a near-literal repeat");
+    assert_eq!(exact(&cache, "a", "question 7", now), MISS);
+}
+
+#[tokio::test]
+async fn an_exact_key_is_found_before_everything_is_read() {
+    let (folder, now) = (folder(), Now::read());
+    filled(folder.path(), now);
+    let cache = of(&settings(), folder.path());
+    // Whichever comes first: the pass over all rows, or the answer to the question.
+    for _ in 0..500 {
+        if exact(&cache, "b", "question 199", now) == "199" {
+            return;
+        }
+        cache.fetch(&keyed("b", "question 199")).await;
+    }
+    panic!("it was never found");
+}
+
+#[tokio::test]
+async fn a_cache_that_is_warm_asks_the_file_for_nothing() {
+    let (folder, now) = (folder(), Now::read());
+    filled(folder.path(), now);
+    let cache = warm(folder.path());
+    assert!(!cache.fetch(&keyed("a", "never asked")).await);
+    assert!(!Cache::synchronous(&settings()).fetch(&keyed("a", "q")).await);
+}
+
+#[test]
+fn what_was_purged_stays_purged() {
+    let now = Now::read();
+    for is_warm in [true, false] {
+        let folder = folder();
+        filled(folder.path(), now);
+        let cache = of(&settings(), folder.path());
+        if is_warm {
+            cache.flush();
+        }
+        // Half of it may have been read, and the rest be on its way.
+        let purged = cache.purge(&Purge::Tenant("a".into()), now);
+        assert_eq!(purged, Ok(100), "warm: {is_warm}");
+        assert_eq!(exact(&cache, "a", "question 100", now), MISS);
+        cache.flush();
+        assert_eq!(cache.entries(Level::Exact), 100, "warm: {is_warm}");
+        drop(cache);
+        let cache = warm(folder.path());
+        assert_eq!((cache.entries(Level::Exact), cache.entries(Level::Semantic)), (100, 100));
+    }
+}
+
+#[test]
+fn a_withdrawal_does_not_wait_and_still_arrives() {
+    let (folder, now) = (folder(), Now::read());
+    filled(folder.path(), now);
+    let cache = warm(folder.path());
+    assert_eq!(cache.withdraw(&Purge::Entry("7".into()), now), 1);
+    assert_eq!(exact(&cache, "b", "question 7", now), MISS);
+    drop(cache);
+    assert_eq!(warm(folder.path()).entries(Level::Exact), 199);
+}
+
+#[test]
+fn purges_among_admissions_leave_memory_and_file_alike() {
+    let (folder, now) = (folder(), Now::read());
+    let cache = warm(folder.path());
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            for place in 0..400 {
+                let prompt = format!("question {place}");
+                cache.admit(entry(&format!("{place}"), "a", &prompt, 0.0, now));
+            }
+        });
+        for _ in 0..20 {
+            cache.purge(&Purge::Tenant("a".into()), now).expect("a file that works");
+        }
+    });
+    cache.flush();
+    let left = |cache: &Cache| -> Vec<usize> {
+        let is_there = |place: &usize| exact(cache, "a", &format!("question {place}"), now) != MISS;
+        (0..400).filter(is_there).collect()
+    };
+    let in_memory = left(&cache);
+    drop(cache);
+    assert_eq!(left(&warm(folder.path())), in_memory);
+}
+
+#[test]
+fn a_newer_answer_in_memory_is_not_replaced_by_the_files() {
+    let (folder, now) = (folder(), Now::read());
+    filled(folder.path(), now);
+    let cache = of(&settings(), folder.path());
+    let later = now.after(Duration::from_secs(1));
+    cache.admit(entry("newer", "b", "question 199", 0.0, later));
+    cache.flush();
+    assert_eq!(exact(&cache, "b", "question 199", later), "newer");
+    drop(cache);
+    assert_eq!(exact(&warm(folder.path()), "b", "question 199", later), "newer");
+}
+
+#[test]
+fn the_file_follows_memory() {
+    let (folder, now) = (folder(), Now::read());
+    let mut tight = settings();
+    (tight.exact.max_bytes, tight.semantic.max_entries) = (20_000, 10);
+    let cache = of(&tight, folder.path());
+    cache.flush();
+    for place in 0..100 {
+        cache.admit(entry(&format!("{place}"), "a", &format!("question {place}"), 0.0, now));
+    }
+    cache.flush();
+    let keeper = cache.keeper.as_ref().expect("it has a file");
+    let names = || keeper.store().reader().and_then(|reader| reader.names()).expect("readable");
+    assert_eq!(names().len(), 100);
+    let settled = now.after(SETTLED * 2);
+    keeper.shared.compare(settled).expect("a file that works");
+    cache.flush();
+    let resident = keeper.shared.resident(settled);
+    assert!((10..60).contains(&resident.len()), "{}", resident.len());
+    assert_eq!(names().len(), resident.len(), "what was evicted has left the file");
+
+    // What the file lost, it is offered again.
+    for path in ["", "-wal", "-shm"] {
+        _ = fs::remove_file(folder.path().join(format!("{FILE}{path}")));
+    }
+    keeper.store().report(Fault::Damaged("somebody removed it".into()));
+    cache.flush();
+    assert_eq!(names().len(), 0);
+    keeper.shared.compare(settled).expect("a file that works");
+    cache.flush();
+    assert_eq!(names().len(), resident.len());
+    // An entry that has expired is not worth its place.
+    let expired = now.after(Duration::from_hours(2));
+    keeper.shared.compare(expired).expect("a file that works");
+    cache.flush();
+    assert_eq!(names().len(), 0);
+}
+
+#[test]
+fn hits_are_remembered() {
+    let (folder, now) = (folder(), Now::read());
+    filled(folder.path(), now);
+    let hits = |cache: &Cache| {
+        let found =
+            cache.exact.as_ref().and_then(|exact| exact.get(&keyed("b", "question 7").exact));
+        found.expect("stored").hits.load(Ordering::Relaxed)
+    };
+    let cache = warm(folder.path());
+    let found = cache.exact.as_ref().and_then(|exact| exact.get(&keyed("b", "question 7").exact));
+    found.expect("stored").hits.store(5, Ordering::Relaxed);
+    cache.close();
+    drop(cache);
+    assert_eq!(hits(&warm(folder.path())), 5);
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_costs_nothing_but_persistence() {
+    let (folder, now) = (folder(), Now::read());
+    let path = folder.path().join("file");
+    fs::write(&path, b"not a folder").expect("written");
+    let cache = of(&settings(), &path.join("below"));
+    cache.admit(entry("e", "a", "question", 0.0, now));
+    cache.flush();
+    assert_eq!(exact(&cache, "a", "question", now), "e");
+    assert!(matches!(cache.store().expect("asked for").kept(), Kept::Failing(_)));
+    assert!(!cache.stats().file.expect("asked for").is_open);
+}
+
+/// Not a test of right and wrong: how long a start takes with 100,000 entries, 2.5 KB of answer and
+/// 384 dimensions each, in a hundred scopes.
+#[tokio::test]
+#[ignore = "a measurement; run it with --nocapture"]
+#[expect(clippy::print_stdout, reason = "a measurement says what it measured")]
+async fn start_with_a_hundred_thousand_entries() {
+    const ENTRIES: usize = 100_000;
+    let folder = folder();
+    let settings = settings::Cache::default();
+    let store = Store::start(folder.path(), Some(EMBEDDER), 1 << 40).expect("a thread");
+    let now = Now::read();
+    let begun = Now::read().mono;
+    for place in 0..ENTRIES {
+        let scope = format!("{}", place % 100);
+        let blank = entry(&format!("{place}"), &scope, &format!("question {place}"), 0.0, now);
+        let random = blake3::hash(&place.to_le_bytes());
+        let mut vector: Vec<f32> = (0..384)
+            .map(|axis| f32::from(random.as_bytes()[axis % 32] ^ (axis as u8)) - 127.5)
+            .collect();
+        let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+        vector.iter_mut().for_each(|x| *x /= length);
+        let answer = vec![b'x'; 2500].into();
+        store.put(Arc::new(Entry { vector: Some(vector.into()), answer, ..blank }));
+        if place % 4096 == 0 {
+            assert!(store.flush(Duration::from_secs(60)));
+        }
+    }
+    assert!(store.close(Duration::from_secs(60)));
+    drop(store);
+    let ms = |since: std::time::Instant| Now::read().mono.duration_since(since).as_millis();
+    let mut said = format!("written in {} ms", ms(begun));
+    let begun = Now::read().mono;
+    let cache = of(&settings, folder.path());
+    said += &format!("; ready after {} ms", ms(begun));
+    let mut asked = 1;
+    while exact(&cache, "99", "question 99999", now) == MISS {
+        cache.fetch(&keyed("99", "question 99999")).await;
+        asked += 1;
+    }
+    said += &format!("; last exact key after {} ms and {asked} lookups", ms(begun));
+    cache.flush();
+    said += &format!("; {} in memory after {} ms", cache.entries(Level::Exact), ms(begun));
+    let keeper = cache.keeper.as_ref().expect("it has a file");
+    let begun = Now::read().mono;
+    keeper.shared.compare(now).expect("a file that works");
+    said += &format!("; compared in {} ms", ms(begun));
+    println!("{said}");
+    assert!(cache.entries(Level::Semantic) > ENTRIES as u64 * 9 / 10, "{said}");
+}

@@ -1,0 +1,143 @@
+//! Minds as bytes, so that a restart need not learn again: weights and line, groups and records, the
+//! window and what the judge's word is worth. Where they are kept is the store's business.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use serde::{Deserialize, Serialize};
+
+use super::super::verify::features::TABLE;
+use super::super::verify::mind::Mind;
+use super::{Lane, MAX_MINDS, Minds, Pupil};
+use crate::judge::rates::Rates;
+
+/// Name under which the judge's rates are kept.
+const JUDGE: &str = "judge";
+
+#[derive(Serialize)]
+struct Writing<'a> {
+    features: String,
+    lane: &'a Lane,
+    mind: &'a Mind,
+}
+
+#[derive(Deserialize)]
+struct Reading {
+    features: String,
+    lane: Lane,
+    mind: Mind,
+}
+
+impl Minds {
+    /// What has changed since this was last asked, each under a name of its own.
+    pub fn changed(&self) -> Vec<(String, Vec<u8>)> {
+        let pupils: Vec<Arc<Pupil>> = self.lock().values().cloned().collect();
+        let changed = pupils.iter().filter(|pupil| pupil.changed.swap(false, Ordering::Relaxed));
+        let mut states: Vec<(String, Vec<u8>)> = changed
+            .filter_map(|pupil| {
+                // Copied first: writing a mind out takes longer than a request should wait.
+                let mind = pupil.mind().clone();
+                let state = Writing { features: features(), lane: &pupil.lane, mind: &mind };
+                Some((name(&pupil.lane), serde_json::to_vec(&state).ok()?))
+            })
+            .collect();
+        if !states.is_empty() {
+            let rates = *self.rates();
+            states.extend(serde_json::to_vec(&rates).map(|bytes| (JUDGE.to_owned(), bytes)));
+        }
+        states
+    }
+
+    /// Takes back what [`Self::changed`] gave, before the first request. Returns how many states
+    /// could not be used: they are another version's, or no states.
+    pub fn restore(&self, states: impl IntoIterator<Item = (String, Vec<u8>)>) -> usize {
+        let mut unusable = 0;
+        for (name, bytes) in states {
+            let used =
+                if name == JUDGE { self.restore_rates(&bytes) } else { self.restore_mind(&bytes) };
+            unusable += usize::from(!used);
+        }
+        unusable
+    }
+
+    fn restore_rates(&self, bytes: &[u8]) -> bool {
+        let Ok(rates) = serde_json::from_slice::<Rates>(bytes) else { return false };
+        *self.rates() = rates.sound();
+        true
+    }
+
+    fn restore_mind(&self, bytes: &[u8]) -> bool {
+        let Ok(reading) = serde_json::from_slice::<Reading>(bytes) else { return false };
+        let mut pupils = self.lock();
+        if reading.features != features() || !reading.mind.is_sound() || pupils.len() >= MAX_MINDS {
+            return false;
+        }
+        let pupil = Pupil {
+            lane: reading.lane.clone(),
+            mind: Mutex::new(reading.mind),
+            asked: AtomicU64::new(0),
+            changed: AtomicBool::new(false),
+        };
+        pupils.insert(reading.lane, Arc::new(pupil));
+        true
+    }
+}
+
+/// A fingerprint of the table of features: weights of another table mean nothing to this one.
+fn features() -> String {
+    let names: Vec<&str> = TABLE.iter().map(|feature| feature.name).collect();
+    blake3::hash(names.join(" ").as_bytes()).to_hex()[..16].to_owned()
+}
+
+fn name(lane: &Lane) -> String {
+    format!("mind {}/{}", lane.tenant, lane.route)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{answered, entry, lane, question};
+    use super::*;
+
+    #[test]
+    fn what_was_learnt_survives() {
+        let minds = Minds::new();
+        let first = Arc::new(entry("a", "capital of france", "Paris"));
+        answered(&minds, &first.prompt, &[], "a", "Paris");
+        let states = minds.changed();
+        assert_eq!(states.len(), 2, "a mind, and the judge");
+        assert!(minds.changed().is_empty(), "nothing has happened since");
+        let later = Minds::new();
+        assert_eq!(later.restore(states), 0);
+        assert_eq!(later.standings(), minds.standings());
+        assert_eq!(later.group_of(&first), minds.group_of(&first));
+    }
+
+    #[test]
+    fn an_infinite_line_survives_too() {
+        let minds = Minds::new();
+        let asked = question(lane("t", "auto"), "hi there", Some(0.5));
+        for _ in 0..3 {
+            minds.ask(&asked, &[], |_| None);
+        }
+        let states = minds.changed();
+        assert_eq!(Minds::new().restore(states), 0);
+    }
+
+    #[test]
+    fn what_is_no_state_is_left_out() {
+        let minds = Minds::new();
+        answered(&minds, "capital of france", &[], "a", "Paris");
+        let (name, bytes) = minds.changed().remove(0);
+        let text = String::from_utf8(bytes).expect("JSON");
+        let foreign = text.replace(&features(), "0123456789abcdef");
+        let broken = [
+            (name.clone(), b"{".to_vec()),
+            (name.clone(), foreign.into_bytes()),
+            (name, text.replace("\"bias\":", "\"bias\":1e39,\"was\":").into_bytes()),
+            (JUDGE.to_owned(), b"[]".to_vec()),
+        ];
+        let later = Minds::new();
+        assert!(later.restore(broken) >= 3);
+        assert!(later.standings().is_empty());
+    }
+}

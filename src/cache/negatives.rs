@@ -1,0 +1,105 @@
+//! Hard negatives: pairs of questions of which a caller said that the one's answer is wrong for the
+//! other. Such a pair is never served again, whatever its score. In memory; a restart forgets them.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{PoisonError, RwLock};
+
+use super::CacheKey;
+
+/// Pairs that are kept; beyond it the oldest are forgotten, and left to the verifier again.
+const MAX_PAIRS: usize = 10_000;
+
+/// Two questions, in either order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Pair([u8; 16]);
+
+impl Pair {
+    pub fn of(a: &CacheKey, b: &CacheKey) -> Self {
+        let (first, second) = if a.0 <= b.0 { (a, b) } else { (b, a) };
+        let hash = blake3::Hasher::new().update(&first.0).update(&second.0).finalize();
+        Self(*hash.as_bytes().first_chunk().expect("invariant: a hash has 32 bytes"))
+    }
+}
+
+/// The pairs kept.
+#[derive(Debug)]
+pub struct Negatives {
+    capacity: usize,
+    held: RwLock<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    pairs: HashSet<Pair>,
+    /// Oldest first.
+    order: VecDeque<Pair>,
+}
+
+impl Default for Negatives {
+    fn default() -> Self {
+        Self::new(MAX_PAIRS)
+    }
+}
+
+impl Negatives {
+    fn new(capacity: usize) -> Self {
+        Self { capacity, held: RwLock::default() }
+    }
+
+    pub fn keep(&self, pair: Pair) {
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        if held.pairs.insert(pair) {
+            held.order.push_back(pair);
+        }
+        while held.order.len() > self.capacity {
+            let Some(oldest) = held.order.pop_front() else { break };
+            held.pairs.remove(&oldest);
+        }
+    }
+
+    /// Keeps of `found` what may answer `query`; `key` is the key under which each was stored.
+    pub fn strike<T>(&self, query: &CacheKey, found: &mut Vec<T>, key: impl Fn(&T) -> CacheKey) {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        if !held.pairs.is_empty() {
+            found.retain(|found| !held.pairs.contains(&Pair::of(query, &key(found))));
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.held.read().unwrap_or_else(PoisonError::into_inner).order.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left(negatives: &Negatives, query: u8, stored: &[u8]) -> Vec<u8> {
+        let mut found = stored.to_vec();
+        negatives.strike(&CacheKey([query; 32]), &mut found, |key| CacheKey([*key; 32]));
+        found
+    }
+
+    #[test]
+    fn a_pair_is_struck_in_both_directions_and_nothing_else() {
+        let negatives = Negatives::default();
+        negatives.keep(Pair::of(&CacheKey([1; 32]), &CacheKey([2; 32])));
+        assert_eq!(left(&negatives, 1, &[1, 2, 3]), [1, 3]);
+        assert_eq!(left(&negatives, 2, &[1, 2, 3]), [2, 3]);
+        assert_eq!(left(&negatives, 3, &[1, 2, 3]), [1, 2, 3]);
+    }
+
+    #[test]
+    fn beyond_the_capacity_the_oldest_are_forgotten() {
+        let negatives = Negatives::new(2);
+        for stored in [1, 2, 2, 3] {
+            negatives.keep(Pair::of(&CacheKey([0; 32]), &CacheKey([stored; 32])));
+        }
+        assert_eq!(negatives.len(), 2);
+        assert_eq!(left(&negatives, 0, &[1, 2, 3]), [1]);
+    }
+}

@@ -1,0 +1,101 @@
+//! The candidates' case for a lookup, and what is decided on it: values between `mind` and its
+//! callers.
+
+use super::features::{Neighbourhood, Values};
+use super::groups::Group;
+use super::judged::PANEL;
+use crate::cache::Guard;
+
+/// Answer groups of a lookup whose answers are compared with a new one.
+pub(super) const COMPARED: usize = 3;
+
+/// A candidate that was weighed: the most similar of its group that no guard vetoes, else the most
+/// similar.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contender {
+    pub entry: u64,
+    /// Its place among the candidates.
+    pub place: usize,
+    pub similarity: f32,
+    /// Cosine ahead of the best candidate with another answer.
+    pub margin: f32,
+    /// Log-odds that its answer is the query's.
+    pub z: f32,
+    pub values: Values,
+    pub guard: Option<Guard>,
+    /// Its signs differ, or its words are turned around: too little is known of how much that
+    /// matters to serve it on the prior's word.
+    pub other_signs: bool,
+    pub turned: bool,
+    pub group: Option<Group>,
+}
+
+/// The candidates' case, best first.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Weighed {
+    pub contenders: Vec<Contender>,
+    /// The first is a near-literal repeat of the query.
+    pub repeat: bool,
+    /// The most similar of the further entries that should have the answer of the first.
+    pub company: Vec<Companion>,
+}
+
+/// A candidate that has the answer of the best contender, as far as is known. A judge that errs is
+/// asked about it too: its answer and the contender's are then judged together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Companion {
+    pub entry: u64,
+    pub place: usize,
+    pub similarity: f32,
+}
+
+/// What to do about a lookup, and why.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Decision {
+    /// The stored answer of the best contender.
+    Serve {
+        propensity: f32,
+    },
+    /// It would be served, but is asked upstream to learn from.
+    Explore {
+        propensity: f32,
+        why: Exploring,
+    },
+    BelowLine,
+    Guard(Guard),
+    NoCandidate,
+}
+
+/// Why a would-be hit is asked upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exploring {
+    Drawn,
+    Suspect,
+    Unverified,
+}
+
+impl Contender {
+    /// Whether it is not served however well it scores. `learnt`: labels have drawn the line.
+    pub(super) fn is_unsure(&self, learnt: bool) -> bool {
+        self.other_signs || (self.turned && !learnt)
+    }
+}
+
+impl Weighed {
+    /// Places among the candidates of the entries that a new answer is compared with, in the order
+    /// of [`Lookup::compared`].
+    pub fn compared(&self) -> impl Iterator<Item = usize> {
+        let contenders = self.contenders.iter().take(COMPARED).map(|contender| contender.place);
+        contenders.chain(self.company.iter().map(|companion| companion.place))
+    }
+}
+
+pub(super) fn company(near: &Neighbourhood<'_>, best: &Contender) -> Vec<Companion> {
+    let alike = |place: &usize| *place != best.place && near.agree(best.place, *place);
+    let places = (0..near.candidates.len()).filter(alike).take(PANEL - 1);
+    let companion = |place: usize| {
+        let candidate = &near.candidates[place];
+        Companion { entry: candidate.entry, place, similarity: candidate.similarity }
+    };
+    places.map(companion).collect()
+}
