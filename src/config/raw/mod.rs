@@ -135,8 +135,8 @@ block! {
     RawCache {
         /// `false`: nothing is looked up or stored.
         enabled: Key<bool>,
-        /// A model of `models` that is asked whether two answers are the same where nothing cheaper
-        /// can tell; `null` asks nobody. Its calls are paid for.
+        /// Reserved for a model that compares answers where nothing cheaper can tell. None is asked
+        /// yet: anything but `null` is refused.
         judge: Key<String>,
         /// Wrong semantic hits among lookups, per tenant and route: the budget by which answers are
         /// served from memory. `0%` serves near-literal repeats only.

@@ -123,19 +123,17 @@ fn share(key: &Option<At<Share>>) -> Option<f32> {
     key.as_ref().map(|share| share.value.0 as f32)
 }
 
-/// The model that compares answers. Without a price its calls would stand in the ledger as free.
+/// The model that compares answers. Nothing asks it yet, so naming one is a fault: a setting that
+/// does nothing would be worse.
 fn judge(named: &At<String>, upstreams: &Upstreams, check: &mut Check<'_>) -> Option<Arc<Model>> {
-    let model = upstreams.model(&named.value).cloned();
     let known = upstreams.known_models();
-    match &model {
-        None if !known.contains(&named.value.as_str()) => check.unknown(named, "model", &known),
-        Some(model) if model.price.is_none() => {
-            let problem = format!("the price of the judge `{}` is not known", model.name);
-            check.warn(named.id, problem, "write its `price`, or its spend cannot be told");
-        }
-        _ => {}
+    if known.contains(&named.value.as_str()) {
+        let problem = "no model is asked to compare answers yet";
+        check.fault(named.id, problem, "write null; answers are compared by what they state");
+    } else {
+        check.unknown(named, "model", &known);
     }
-    model
+    None
 }
 
 fn fields(raw: &RawCache, check: &mut Check<'_>) {
