@@ -49,6 +49,16 @@ fn survives(folder: &TempDir, now: Now) -> usize {
     found
 }
 
+#[test]
+fn a_file_whose_schema_is_another_is_begun_anew() {
+    let now = Now::read();
+    let folder = filled(24, now);
+    let file = rusqlite::Connection::open(folder.path().join(FILE)).expect("a file");
+    file.execute_batch("ALTER TABLE clock RENAME COLUMN seen TO sean").expect("altered");
+    drop(file);
+    survives(&folder, now);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
