@@ -23,7 +23,8 @@ pub struct State {
 }
 
 /// The drift statistic from which on more is explored, to know soon: two verdicts *different* in
-/// short order. From the first one on it cost as much again as all other exploration.
+/// short order. From the first one on it cost too much exploration, by a rough
+/// reading of a few runs.
 const DOUBT: f32 = 3.0;
 
 /// Probability with which a would-be hit of score `z` is asked upstream, given a share `rate` of

@@ -79,10 +79,19 @@ impl Lookup {
 
 impl Mind {
     pub fn new(prior: &Prior) -> Self {
+        Self::begin(prior.start(), Line::default(), Rarity::default())
+    }
+
+    /// A mind for traffic that nothing is known of yet but that it is the same tenant's.
+    pub fn heir(&self) -> Self {
+        Self::begin(self.weights.clone(), self.line.clone(), self.rarity.clone())
+    }
+
+    fn begin(weights: Weights, line: Line, rarity: Rarity) -> Self {
         Self {
-            weights: prior.start(),
-            line: Line::default(),
-            rarity: Rarity::default(),
+            weights,
+            line,
+            rarity,
             groups: Groups::default(),
             window: Window::default(),
             drift: Drift::default(),
@@ -289,22 +298,6 @@ impl Mind {
         {
             self.groups.alarm();
             self.window.disown(void);
-        }
-    }
-
-    /// A mind for traffic that nothing is known of yet but that it is the same tenant's.
-    pub fn heir(&self) -> Self {
-        Self {
-            weights: self.weights.clone(),
-            line: self.line.clone(),
-            rarity: self.rarity.clone(),
-            groups: Groups::default(),
-            window: Window::default(),
-            drift: Drift::default(),
-            pace: Pace::default(),
-            need: 0.0,
-            lookups: 0,
-            above: 0,
         }
     }
 

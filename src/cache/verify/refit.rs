@@ -2,7 +2,7 @@
 //! decided by what was known before. Pure.
 //!
 //! A label that took part in the fit agrees with the score more than one that did not, so that a
-//! line drawn on such scores is too bold: on short streams by a third. The window is therefore
+//! line drawn on such scores is too bold: on short streams above all. The window is therefore
 //! scored by folds: each lookup by weights that have not seen its label (cross-fitting, as in
 //! Chernozhukov et al. 2018).
 
