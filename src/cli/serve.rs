@@ -54,8 +54,10 @@ pub fn run(args: Args, env: &Env) -> Result<(), Failure> {
     let done = runtime.block_on(async {
         let data = bind(planes.0, data::router(gateway.clone())).await?;
         let admin = bind(planes.1, admin::router(gateway.clone(), &token)).await?;
+        // Whoever has read the ready line may stop or reload the gateway at once.
+        let signals = Signals::listen()?;
         announce(&gateway, &data, &admin)?;
-        serve(gateway.clone(), (data, admin), (source, env.clone()), cut, grace).await
+        serve(gateway.clone(), (data, admin), signals, (source, env.clone()), (cut, grace)).await
     });
     if done.is_ok() {
         gateway.cache().close();
@@ -113,11 +115,10 @@ fn where_answers_are(store: Option<&Store>) -> String {
 async fn serve(
     gateway: Arc<Gateway>,
     (data, admin): (Plane, Plane),
+    mut signals: Signals,
     (source, env): (Source, Env),
-    cut: watch::Sender<bool>,
-    grace: Duration,
+    (cut, grace): (watch::Sender<bool>, Duration),
 ) -> Result<(), Failure> {
-    let mut signals = Signals::listen()?;
     let (stop, mut stopping) = watch::channel(false);
     let data = tokio::spawn(data.serve(async move {
         let _ = stopping.wait_for(|stop| *stop).await;
