@@ -3,6 +3,7 @@
 //! authenticate → decode → guard → resolve → key → exact cache → embed → semantic cache →
 //! single-flight → decide → reserve → dispatch → reply → record
 
+mod arbiter;
 mod beside;
 mod desk;
 mod entries;
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::http::HeaderMap;
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::access::{Access, Caller};
@@ -144,6 +146,10 @@ impl Gateway {
         let dispatcher = Arc::new(dispatcher);
         let jobs = Jobs::new(dispatcher.clone(), recorder.clone(), cut.clone());
         let cache = Arc::new(cache);
+        // Without a runtime nothing is asked of anybody, as in a replay.
+        if let Ok(runtime) = Handle::try_current() {
+            cache.refer_to(arbiter::arbiter(jobs.clone(), runtime));
+        }
         let state = ArcSwap::new(state);
         Ok(Self {
             state,

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::exact::Exact;
 use super::feedback::{Feedback, Label};
 use super::keeper::Keeper;
-use super::learn::{self, Advice, Lesson, Minds, Pending, Question, Teacher};
+use super::learn::{self, Advice, Arbiter, Lesson, Minds, Pending, Question, Teacher};
 use super::negatives::Negatives;
 use super::purge::{Purge, Undone};
 use super::semantic::{Found, Semantic};
@@ -246,6 +246,11 @@ impl Cache {
     /// Learns from an answer, moments later.
     pub fn teach(&self, lesson: Lesson) {
         self.teacher.teach(lesson);
+    }
+
+    /// From now on has `arbiter` ask a model about answers that comparing leaves open.
+    pub fn refer_to(&self, arbiter: Arbiter) {
+        self.teacher.refer_to(arbiter);
     }
 
     /// What was learnt, by tenant and route.

@@ -9,7 +9,6 @@ use crate::cache::learn::Lesson;
 use crate::cache::refresh::due;
 use crate::cache::{Entry, Level};
 use crate::jobs::{Ask, Finished, NoAnswer, What};
-use crate::judge::{self, Reading, Verdict};
 use crate::now::Now;
 use crate::policy::Choice;
 use crate::record::OpenRecord;
@@ -38,7 +37,7 @@ impl Gateway {
         }
         let sampled = rand::random::<f64>() < asked.settings.cache.shadow;
         if sampled && hit.level == Level::Semantic {
-            self.shadow(asked, memory, hit);
+            self.shadow(asked, memory);
         }
     }
 
@@ -69,36 +68,20 @@ impl Gateway {
         })
     }
 
-    /// Asks upstream what was served from memory, and counts whether the answers are the same.
-    fn shadow(&self, asked: &Asked, memory: &Recall, hit: &Hit<'_>) {
+    /// Asks upstream what was served from memory, and has the two answers compared.
+    fn shadow(&self, asked: &Asked, memory: &Recall) {
         let signals = self.signals(asked, memory);
         let decision =
             plan::decide(&asked.policy, &asked.request, &asked.settings, signals.as_ref());
         let Ok(decision) = decision else { return };
         let Some(pending) = memory.pending.clone() else { return };
-        let (cache, entry) = (self.cache.clone(), hit.entry.clone());
-        let (recorder, question) = (self.recorder.clone(), asked.request.prompt.clone());
+        let cache = self.cache.clone();
         self.jobs.ask(asked.beside(What::Shadow, &decision), move |answer| {
-            let Ok(Finished { body: answer, .. }) = answer else { return };
-            let verdict = compare(&question, &entry.answer, &answer);
-            recorder.metrics.cache_shadow.with_label_values(&[name(verdict)]).inc();
-            cache.teach(Lesson::Answered { pending, answer, entry: None, verdicts: None });
+            if let Ok(Finished { body: answer, .. }) = answer {
+                cache.teach(Lesson::Shadowed { pending, answer });
+            }
         });
     }
-}
-
-/// A verdict's name in metrics.
-fn name(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Same => "same",
-        Verdict::Different => "different",
-        Verdict::CannotTell => "cannot_tell",
-    }
-}
-
-/// Whether two `chat.completion` objects say the same.
-fn compare(question: &str, a: &[u8], b: &[u8]) -> Verdict {
-    judge::compare(question, &Reading::of_completion(a), &Reading::of_completion(b)).verdict
 }
 
 /// Who renews an entry: the tier that made it, where the route still has it, for the router found it

@@ -138,6 +138,7 @@ impl Gateway {
         metrics.cache_followers.set(self.flights.followers() as i64);
         let answers = self.recorder.answers.len();
         metrics.cache.levels(&self.cache.stats(), answers, self.cache.pairs_apart());
+        metrics.cache.verdicts(&self.cache.minds().given());
         let in_force = self.settings();
         metrics.cache.lanes(&self.cache.minds().standings(), |name| {
             let is_tier =

@@ -215,6 +215,7 @@ impl Asked {
             goals: Goals { budget, exploration: cache.exploration },
             draw: self.draw.map(|draw| if only { 1.0 } else { draw }),
             observing: cache.mode == Mode::Observe,
+            judge: self.judge(),
         }
     }
 

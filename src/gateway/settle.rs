@@ -261,7 +261,7 @@ pub fn keep(
     }
     if let Some(before) = before {
         let prompt = asked.request.prompt.clone();
-        cache.teach(Lesson::Repeated { prompt, before, answer });
+        cache.teach(Lesson::Repeated { prompt, before, answer, judge: asked.judge() });
     }
 }
 

@@ -34,6 +34,10 @@ use run::Running;
 /// comes with a later request.
 const MAX_JOBS: usize = 256;
 
+/// Of these, places that judging may take: a verdict not asked for is one label less, an answer not
+/// renewed is one that callers wait for.
+const MAX_JUDGING: usize = MAX_JOBS / 4;
+
 /// Jobs under way at one time, so that work beside the line stays beside it.
 const MAX_RUNNING: usize = 8;
 
@@ -146,7 +150,8 @@ impl Jobs {
         F: FnOnce(Result<Finished, NoAnswer>) + Send + 'static,
     {
         let shared = &self.0;
-        let place = Place::take(&shared.open);
+        let places = if ask.what == What::Judge { MAX_JUDGING } else { MAX_JOBS };
+        let place = Place::take(&shared.open, places);
         let (Some(place), Ok(runtime), false) =
             (place, Handle::try_current(), shared.slots.is_closed())
         else {
@@ -196,9 +201,10 @@ impl Drop for Shared {
 struct Place(Arc<AtomicUsize>);
 
 impl Place {
-    fn take(open: &Arc<AtomicUsize>) -> Option<Self> {
+    /// The next place, if fewer than `places` are taken, whatever for.
+    fn take(open: &Arc<AtomicUsize>, places: usize) -> Option<Self> {
         let taken = open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| {
-            (open < MAX_JOBS).then_some(open + 1)
+            (open < places).then_some(open + 1)
         });
         taken.is_ok().then(|| Self(open.clone()))
     }

@@ -116,8 +116,12 @@ async fn few_run_at_a_time_and_a_full_queue_skips() {
     let held = vec![Act::Wait(go.clone()), reply(200, "", ANSWER).remove(0)];
     let mut bench = bench(vec![held]).await;
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
-    for _ in 0..MAX_JOBS {
+    for taken in 0..MAX_JOBS {
         let tell = tell.clone();
+        if taken == MAX_JUDGING {
+            assert!(!bench.jobs.ask(bench.request(What::Judge, false), |_| {}));
+            assert_eq!(bench.count("judge", "skipped"), 1, "room is left for what callers need");
+        }
         assert!(bench.jobs.ask(bench.request(What::Shadow, false), move |answer| {
             _ = tell.send(answer.is_ok());
         }));

@@ -59,8 +59,6 @@ pub enum Method {
     Words,
     /// Long texts that differ in a word or none.
     Prose,
-    /// Several members of a group, taken together.
-    Agreement,
     /// One of the two is empty, refused or cut off.
     Unfinished,
     /// Nothing in the two can be held against each other.
@@ -72,6 +70,14 @@ pub enum Method {
 pub struct Judgement {
     pub verdict: Verdict,
     pub by: Method,
+}
+
+impl Judgement {
+    /// Nothing was decided, but whoever understands the two texts might.
+    pub fn is_for_a_reader(self) -> bool {
+        self.verdict == Verdict::CannotTell
+            && !matches!(self.by, Method::Unfinished | Method::Calls)
+    }
 }
 
 /// Words of a short answer that is a result and no sentence.
@@ -166,33 +172,5 @@ fn quantity(one: &Reading, asked: &Asked<'_>) -> Option<(Quantity, bool)> {
         Some(phrase) if is_sentence(phrase) => sentence(),
         Some(phrase) => Some((number::stated(phrase)?, true)),
         None => sentence(),
-    }
-}
-
-/// Compares an answer with several members of one group of equal answers, for what one pair leaves
-/// open: a member that states its result in words that can be compared speaks for the others. Where
-/// members disagree, one side must outweigh the other three to one.
-pub fn agree(question: &str, answer: &Reading, members: &[&Reading]) -> Judgement {
-    let mut counts = [0usize; 2];
-    let mut last = Judgement { verdict: Verdict::CannotTell, by: Method::Nothing };
-    for member in members {
-        let judgement = compare(question, answer, member);
-        match judgement.verdict {
-            Verdict::Same => counts[0] += 1,
-            Verdict::Different => counts[1] += 1,
-            Verdict::CannotTell => continue,
-        }
-        last = judgement;
-    }
-    match counts {
-        [0, 0] => last,
-        [1, 0] | [0, 1] => last,
-        [same, different] if same >= 3 * different => {
-            Judgement { verdict: Verdict::Same, by: Method::Agreement }
-        }
-        [same, different] if different >= 3 * same => {
-            Judgement { verdict: Verdict::Different, by: Method::Agreement }
-        }
-        _ => Judgement { verdict: Verdict::CannotTell, by: Method::Agreement },
     }
 }

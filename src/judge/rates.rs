@@ -16,15 +16,33 @@ pub enum Truth {
     Different,
 }
 
+/// What is believed of a judge before any pair is known.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prior {
+    /// Share of differing pairs called the same.
+    pub false_same: f64,
+    /// Share of equal pairs called different.
+    pub false_different: f64,
+}
+
+impl Prior {
+    /// Comparing what the answers state, measured: docs/judge.md.
+    pub const COMPARISON: Self = Self { false_same: 0.01, false_different: 0.02 };
+
+    /// A model that is asked about what comparing leaves open. Not measured, for each is another:
+    /// pairs of the real traffic tell soon.
+    pub const MODEL: Self = Self { false_same: 0.05, false_different: 0.05 };
+}
+
+impl Default for Prior {
+    fn default() -> Self {
+        Self::COMPARISON
+    }
+}
+
 /// Pairs that the prior is worth, per rate. Fifty known pairs of the real traffic weigh as much as
 /// the evaluation behind the prior.
 pub const PRIOR_PAIRS: f64 = 50.0;
-
-/// Share of differing pairs called same, measured: docs/judge.md.
-pub const PRIOR_FALSE_SAME: f64 = 0.01;
-
-/// Share of equal pairs called different, measured: docs/judge.md.
-pub const PRIOR_FALSE_DIFFERENT: f64 = 0.02;
 
 /// A known pair weighs 1/e after so many more of its side: models and prompts change, and so does
 /// how well their answers compare.
@@ -34,6 +52,9 @@ pub const MEMORY: f64 = 2000.0;
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Rates {
+    /// The code's, whatever a file says.
+    #[serde(skip)]
+    prior: Prior,
     /// Pairs known to be the same.
     same: Counts,
     /// Pairs known to differ.
@@ -50,6 +71,11 @@ struct Counts {
 }
 
 impl Rates {
+    /// Rates of a judge of whom nothing is known but this.
+    pub fn of(prior: Prior) -> Self {
+        Self { prior, ..Self::default() }
+    }
+
     /// Counts the verdict on a pair whose truth is known.
     pub fn observe(&mut self, truth: Truth, verdict: Verdict) {
         let (counts, right) = match truth {
@@ -66,22 +92,22 @@ impl Rates {
 
     /// Of differing pairs that got a verdict, the share called same: `a` of the calibration.
     pub fn false_same(&self) -> f64 {
-        self.different.rate(PRIOR_FALSE_SAME)
+        self.different.rate(self.prior.false_same)
     }
 
     /// Of equal pairs that got a verdict, the share called different: `d` of the calibration.
     pub fn false_different(&self) -> f64 {
-        self.same.rate(PRIOR_FALSE_DIFFERENT)
+        self.same.rate(self.prior.false_different)
     }
 
     /// 95 % interval of [`Rates::false_same`], prior included.
     pub fn false_same_interval(&self) -> (f64, f64) {
-        self.different.interval(PRIOR_FALSE_SAME)
+        self.different.interval(self.prior.false_same)
     }
 
     /// 95 % interval of [`Rates::false_different`], prior included.
     pub fn false_different_interval(&self) -> (f64, f64) {
-        self.same.interval(PRIOR_FALSE_DIFFERENT)
+        self.same.interval(self.prior.false_different)
     }
 
     /// Of all known pairs, the share on which the judge could not tell; `None` before the first.
@@ -97,10 +123,21 @@ impl Rates {
         (self.same.decided(), self.different.decided())
     }
 
-    /// The rates as read from disk, or fresh ones if the numbers are none that counting leads to.
-    pub fn sound(self) -> Rates {
+    /// Known pairs of that side that still weigh, with a verdict or without.
+    pub fn known(&self, truth: Truth) -> f64 {
+        let counts = match truth {
+            Truth::Same => &self.same,
+            Truth::Different => &self.different,
+        };
+        counts.decided() + counts.open
+    }
+
+    /// The rates as read from disk, of a judge with that prior; fresh ones if the numbers are none
+    /// that counting leads to.
+    pub fn sound(self, prior: Prior) -> Rates {
         let counts = [self.same, self.different];
-        if counts.iter().all(Counts::is_sound) { self } else { Rates::default() }
+        let is_sound = counts.iter().all(Counts::is_sound);
+        if is_sound { Rates { prior, ..self } } else { Rates::of(prior) }
     }
 }
 
@@ -141,6 +178,8 @@ impl Counts {
 mod tests {
     use super::*;
 
+    const PRIOR: Prior = Prior::COMPARISON;
+
     fn observed(rates: &mut Rates, truth: Truth, verdict: Verdict, times: usize) {
         for _ in 0..times {
             rates.observe(truth, verdict);
@@ -150,11 +189,11 @@ mod tests {
     #[test]
     fn without_known_pairs_the_prior_speaks() {
         let rates = Rates::default();
-        assert_eq!(rates.false_same(), PRIOR_FALSE_SAME);
-        assert_eq!(rates.false_different(), PRIOR_FALSE_DIFFERENT);
+        assert_eq!(rates.false_same(), PRIOR.false_same);
+        assert_eq!(rates.false_different(), PRIOR.false_different);
         assert_eq!(rates.undecided(), None);
         let (low, high) = rates.false_same_interval();
-        assert!(low > 0.0 && low < PRIOR_FALSE_SAME, "{low}");
+        assert!(low > 0.0 && low < PRIOR.false_same, "{low}");
         assert!(high > 0.05 && high < 0.2, "{high}");
     }
 
@@ -164,7 +203,7 @@ mod tests {
         observed(&mut rates, Truth::Different, Verdict::Different, 135);
         observed(&mut rates, Truth::Different, Verdict::Same, 15);
         assert!((rates.false_same() - (15.0 + 0.5) / 200.0).abs() < 0.005, "{rates:?}");
-        assert_eq!(rates.false_different(), PRIOR_FALSE_DIFFERENT);
+        assert_eq!(rates.false_different(), PRIOR.false_different);
         let (low, high) = rates.false_same_interval();
         assert!(low < rates.false_same() && rates.false_same() < high && high - low < 0.09);
 
@@ -176,7 +215,7 @@ mod tests {
     fn a_pair_without_verdict_is_no_error() {
         let mut rates = Rates::default();
         observed(&mut rates, Truth::Same, Verdict::CannotTell, 300);
-        assert_eq!(rates.false_different(), PRIOR_FALSE_DIFFERENT);
+        assert_eq!(rates.false_different(), PRIOR.false_different);
         assert_eq!(rates.undecided(), Some(1.0));
         observed(&mut rates, Truth::Different, Verdict::Different, 100);
         assert!((rates.undecided().unwrap() - 0.75).abs() < 0.02);
@@ -189,7 +228,7 @@ mod tests {
         assert!(rates.false_same() > 0.97 && rates.decided().1 <= MEMORY + 1.0);
         observed(&mut rates, Truth::Different, Verdict::Different, 10_000);
         assert!(rates.false_same() < 0.03, "{}", rates.false_same());
-        assert_eq!(rates.sound(), rates);
+        assert_eq!(rates.sound(PRIOR), rates);
     }
 
     #[test]
@@ -200,7 +239,18 @@ mod tests {
         assert_eq!(serde_json::from_str::<Rates>(&text).unwrap(), rates);
         for text in ["{\"same\": {\"wrong\": -1}}", "{\"different\": {\"right\": 1e300}}"] {
             let read: Rates = serde_json::from_str(text).unwrap();
-            assert_eq!(read.sound(), Rates::default(), "{text}");
+            assert_eq!(read.sound(PRIOR), Rates::default(), "{text}");
         }
+    }
+
+    #[test]
+    fn each_judge_begins_with_its_own_prior_and_keeps_it_on_disk() {
+        let mut rates = Rates::of(Prior::MODEL);
+        assert_eq!((rates.false_same(), rates.false_different()), (0.05, 0.05));
+        observed(&mut rates, Truth::Same, Verdict::CannotTell, 3);
+        assert!((rates.known(Truth::Same) - 3.0).abs() < 0.01);
+        assert_eq!(rates.known(Truth::Different), 0.0);
+        let read: Rates = serde_json::from_str(&serde_json::to_string(&rates).unwrap()).unwrap();
+        assert_eq!(read.sound(Prior::MODEL), rates);
     }
 }

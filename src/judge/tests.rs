@@ -91,23 +91,6 @@ fn completions_give_their_text_or_their_calls() {
 }
 
 #[test]
-fn members_of_a_group_outvote_each_other_three_to_one() {
-    let read = |texts: &[&str]| texts.iter().map(|text| Reading::of_text(text)).collect::<Vec<_>>();
-    let agreed = |answer: &str, members: &[&str]| {
-        let members = read(members);
-        let members: Vec<&Reading> = members.iter().collect();
-        agree("How many?", &Reading::of_text(answer), &members)
-    };
-    let open = "I would rather not say how many of them there were on that day.";
-    assert_eq!(agreed("12", &[open, "The answer is 12."]).verdict, Same);
-    assert_eq!(agreed("12", &[open]).verdict, CannotTell);
-    assert_eq!(agreed("12", &["12", "13"]).verdict, CannotTell);
-    assert_eq!(agreed("12", &["13", "13", "13", "12"]).verdict, Different);
-    assert_eq!(agreed("12", &["13", "13", "13", "12"]).by, Method::Agreement);
-    assert_eq!(agreed("12", &[]).verdict, CannotTell);
-}
-
-#[test]
 fn a_reading_is_small_and_no_text_is_too_much() {
     let nasty = [
         "{",

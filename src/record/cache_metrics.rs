@@ -10,7 +10,7 @@ use prometheus::{CounterVec, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntG
 use super::decision::DecisionRecord;
 use super::metrics::Maker;
 use crate::cache::Level;
-use crate::cache::learn::Standing;
+use crate::cache::learn::{Given, Standing};
 use crate::cache::memory::Stats;
 
 /// Handles of the cache's metrics.
@@ -22,6 +22,7 @@ pub struct CacheMetrics {
     saved_usd: CounterVec,
     saved_seconds: CounterVec,
     labels: IntCounterVec,
+    shadow: IntCounterVec,
     inserts: IntCounterVec,
     evictions: IntCounterVec,
     dropped: IntCounter,
@@ -34,6 +35,9 @@ pub struct CacheMetrics {
     /// One scrape at a time: each adds to counters what has happened since the last one.
     scraping: Mutex<()>,
 }
+
+/// Verdicts as metrics call them, in the order of [`Given`].
+const VERDICTS: [&str; 3] = ["same", "different", "cannot_tell"];
 
 impl CacheMetrics {
     pub(super) fn new(make: &Maker) -> Self {
@@ -67,8 +71,14 @@ impl CacheMetrics {
             ),
             labels: counters(
                 "cache_labels_total",
-                "Verdicts on answers, by who gave them.",
+                "Verdicts on answers: of callers, and on the best candidate of a lookup that was \
+                 asked upstream, of comparing the two answers or of the judge model.",
                 &["source", "verdict"],
+            ),
+            shadow: counters(
+                "cache_shadow_total",
+                "Semantic hits asked upstream as well, by whether the answers are the same.",
+                &["verdict"],
             ),
             inserts: counters("cache_inserts_total", "Entries stored.", &["level"]),
             evictions: counters(
@@ -130,7 +140,7 @@ impl CacheMetrics {
         }
     }
 
-    /// Counts a label: `source` is who gave it (`feedback`, `judge`, …), `verdict` what it says.
+    /// Counts a label: `source` is who gave it, `verdict` what it says.
     pub fn label(&self, source: &'static str, verdict: &'static str) {
         self.labels.with_label_values(&[source, verdict]).inc();
     }
@@ -173,6 +183,19 @@ impl CacheMetrics {
         gauge(&self.tombstones, semantic.tombstones);
         gauge(&self.answers, answers as u64);
         gauge(&self.pairs_apart, pairs_apart as u64);
+    }
+
+    /// Brings the verdicts of judges up to date.
+    pub fn verdicts(&self, given: &Given) {
+        let _one = self.scraping.lock().unwrap_or_else(PoisonError::into_inner);
+        for (source, counts) in [("comparison", given.comparison), ("model", given.model)] {
+            for (verdict, count) in VERDICTS.iter().zip(counts) {
+                raise(&self.labels.with_label_values(&[source, verdict]), count);
+            }
+        }
+        for (verdict, count) in VERDICTS.iter().zip(given.shadow) {
+            raise(&self.shadow.with_label_values(&[verdict]), count);
+        }
     }
 
     /// Shows these figures and no others. A route's tenants are shown together, the estimate as the

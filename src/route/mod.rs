@@ -17,7 +17,7 @@ pub use choose::{HEADS, Signals};
 pub use features::Features;
 pub use heads::{Heads, HeadsFault};
 pub use plan::{decide, estimate_cost, observed};
-pub use require::OUTPUT_RESERVE;
+pub use require::{OUTPUT_RESERVE, is_in_region};
 
 /// Where a request goes and why.
 #[derive(Debug, Clone)]

@@ -104,12 +104,13 @@ impl<'a> Needs<'a> {
 
     /// An unknown region satisfies no constraint: better no answer than one from the wrong place.
     fn region(&self, model: &Model) -> Result<(), Misfit> {
-        let Some(wanted) = self.regions else { return Ok(()) };
-        let has = model.provider.region.as_ref();
-        if has.is_some_and(|has| wanted.contains(has)) {
-            return Ok(());
+        match self.regions {
+            Some(wanted) if !is_in_region(model, self.regions) => {
+                let has = model.provider.region.clone();
+                Err(Misfit::Region { has, wanted: wanted.join(", ") })
+            }
+            _ => Ok(()),
         }
-        Err(Misfit::Region { has: has.cloned(), wanted: wanted.join(", ") })
     }
 
     /// The whole limit must be affordable, since a model may use it up. An unknown price cannot be
@@ -132,6 +133,13 @@ impl<'a> Needs<'a> {
         let room = model.context.map_or(u64::MAX, |window| window - self.prompt_tokens);
         Ok(Some(affordable.min(model.max_output.unwrap_or(u64::MAX)).min(room)))
     }
+}
+
+/// Whether the model is in one of these regions, if any are demanded. One whose region is unknown
+/// is in none.
+pub fn is_in_region(model: &Model, regions: Option<&[String]>) -> bool {
+    let has = model.provider.region.as_ref();
+    regions.is_none_or(|wanted| has.is_some_and(|has| wanted.contains(has)))
 }
 
 impl Misfit {

@@ -14,6 +14,7 @@ mod false_hits;
 mod feedback;
 mod flight;
 mod home;
+mod judge;
 mod passthrough;
 mod persistence;
 mod routing;

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::super::Entry;
 use super::super::verify::mind::{Goals, Lookup};
+use super::super::{Entry, TtlClass};
+use super::judges::Said;
 use super::{Lane, Minds, Pupil, Question, number};
+use crate::config::settings::Model;
 use crate::judge::rates::Truth;
 use crate::judge::{self, Reading, Verdict};
 
@@ -16,11 +18,13 @@ use crate::judge::{self, Reading, Verdict};
 pub struct Pending(Arc<Awaited>);
 
 #[derive(Debug)]
-struct Awaited {
-    pupil: Arc<Pupil>,
-    lookup: Lookup,
-    rivals: Vec<Rival>,
-    prompt: String,
+pub(super) struct Awaited {
+    pub pupil: Arc<Pupil>,
+    pub lookup: Lookup,
+    pub rivals: Vec<Rival>,
+    pub prompt: String,
+    /// Who is asked about answers that comparing cannot tell apart.
+    pub judge: Option<Arc<Model>>,
     goals: Goals,
     due: bool,
 }
@@ -57,8 +61,11 @@ pub enum Lesson {
         /// [`Pending::rivals`]. Else the judge compares.
         verdicts: Option<Vec<Verdict>>,
     },
-    /// The same request was answered before: two answers known to be the same.
-    Repeated { prompt: String, before: Arc<Entry>, answer: Bytes },
+    /// A hit was asked upstream as well, after it was served.
+    Shadowed { pending: Pending, answer: Bytes },
+    /// The same request was answered before: two answers known to be the same. `judge` as in
+    /// [`Question::judge`].
+    Repeated { prompt: String, before: Arc<Entry>, answer: Bytes, judge: Option<Arc<Model>> },
     /// A caller said what the answer to a lookup was worth.
     Told { lookup: Trail, good: bool },
     /// Nothing was learnt, but it is time to look at the window.
@@ -73,8 +80,13 @@ impl Pending {
         question: &Question<'_>,
         due: bool,
     ) -> Self {
-        let prompt = question.prompt.to_owned();
-        Self(Arc::new(Awaited { pupil, lookup, rivals, prompt, goals: question.goals, due }))
+        let (prompt, judge) = (question.prompt.to_owned(), question.judge.clone());
+        let goals = question.goals;
+        Self(Arc::new(Awaited { pupil, lookup, rivals, prompt, judge, goals, due }))
+    }
+
+    pub(super) fn awaited(&self) -> &Awaited {
+        &self.0
     }
 
     /// Ids of the entries that the answer is compared with, best first.
@@ -100,20 +112,47 @@ impl Minds {
     /// Takes in a lesson. Returns the numbers of entries that must go: their stored answer is no
     /// longer the answer.
     pub fn learn(&self, lesson: &Lesson) -> Vec<u64> {
+        self.take_in(lesson, &self.hear(lesson))
+    }
+
+    /// What is said of the answers of a lesson, in the order of its pairs, without asking anybody.
+    pub(super) fn hear(&self, lesson: &Lesson) -> Vec<Said> {
         match lesson {
-            Lesson::Answered { pending, answer, entry, verdicts } => {
-                let awaited = &pending.0;
-                let known = verdicts.clone();
-                let verdicts = known.unwrap_or_else(|| self.judged(awaited, answer));
-                let judge = self.errors();
-                let entry = entry.as_deref().map(number);
-                let retired = awaited.pupil.mind().learn(&awaited.lookup, &verdicts, entry, &judge);
-                self.study(&pending.0);
-                retired
+            Lesson::Answered { verdicts: Some(verdicts), .. } => {
+                verdicts.iter().map(|verdict| Said::label(*verdict)).collect()
             }
-            Lesson::Repeated { prompt, before, answer } => {
-                let verdict = compare(prompt, &Reading::of_completion(answer), before);
-                self.rates().observe(Truth::Same, verdict);
+            Lesson::Answered { pending, answer, .. } | Lesson::Shadowed { pending, answer } => {
+                let read = Reading::of_completion(answer);
+                let Awaited { rivals, lookup, prompt, .. } = pending.awaited();
+                let rivals = rivals.iter().take(lookup.compared.len());
+                rivals.map(|rival| compare(prompt, &read, &rival.entry)).collect()
+            }
+            Lesson::Repeated { prompt, before, answer, .. } => {
+                vec![compare(prompt, &Reading::of_completion(answer), before)]
+            }
+            Lesson::Told { .. } | Lesson::Due(_) => Vec::new(),
+        }
+    }
+
+    /// As [`Self::learn`], from what was said of the lesson's answers.
+    pub(super) fn take_in(&self, lesson: &Lesson, said: &[Said]) -> Vec<u64> {
+        match lesson {
+            Lesson::Answered { pending, entry, .. } => {
+                self.answered(pending.awaited(), entry.as_deref().map(number), said)
+            }
+            Lesson::Shadowed { pending, .. } => {
+                if let Some(best) = said.first() {
+                    self.judges.count_shadow(best.verdict);
+                }
+                self.answered(pending.awaited(), None, said)
+            }
+            Lesson::Repeated { before, judge, .. } => {
+                // What carries the present may have changed meanwhile.
+                let is_known = before.ttl_class != TtlClass::Volatile;
+                if let Some(said) = said.first().filter(|_| is_known) {
+                    let model = judge.as_ref().map(|model| model.label());
+                    self.judges.observe(Truth::Same, *said, model.as_deref());
+                }
                 Vec::new()
             }
             Lesson::Told { lookup, good } => {
@@ -124,27 +163,30 @@ impl Minds {
                 Vec::new()
             }
             Lesson::Due(pending) => {
-                self.study(&pending.0);
+                self.study(pending.awaited());
                 Vec::new()
             }
         }
     }
 
-    /// The judge's word on each compared entry. Pairs known to differ tell how far to trust it.
-    fn judged(&self, awaited: &Awaited, answer: &Bytes) -> Vec<Verdict> {
-        let read = Reading::of_completion(answer);
-        let verdicts: Vec<Verdict> = awaited
-            .rivals
-            .iter()
-            .take(awaited.lookup.compared.len())
-            .map(|rival| compare(&awaited.prompt, &read, &rival.entry))
-            .collect();
-        for (rival, verdict) in awaited.rivals.iter().zip(&verdicts) {
+    /// Teaches what was said of a lookup's candidates. Pairs known to differ tell how far to trust
+    /// who said it.
+    fn answered(&self, awaited: &Awaited, entry: Option<u64>, said: &[Said]) -> Vec<u64> {
+        let model = awaited.judge.as_ref().map(|model| model.label());
+        for (rival, said) in awaited.rivals.iter().zip(said) {
             if rival.other_number {
-                self.rates().observe(Truth::Different, *verdict);
+                self.judges.observe(Truth::Different, *said, model.as_deref());
             }
         }
-        verdicts
+        if let Some(best) = said.first() {
+            self.judges.count(*best);
+            awaited.pupil.heard().count(*best);
+        }
+        let verdicts: Vec<Verdict> = said.iter().map(|said| said.verdict).collect();
+        let judge = self.errors_in(&awaited.pupil);
+        let retired = awaited.pupil.mind().learn(&awaited.lookup, &verdicts, entry, &judge);
+        self.study(awaited);
+        retired
     }
 
     /// Refits weights and line where it is time to. The work is done on a copy, so that requests
@@ -153,14 +195,14 @@ impl Minds {
         if !awaited.due {
             return;
         }
-        let judge = self.errors();
+        let judge = self.errors_in(&awaited.pupil);
         let material = awaited.pupil.mind().material();
         let refit = material.refit(self.prior, &judge);
         awaited.pupil.mind().adopt(refit, &awaited.goals, &judge);
     }
 }
 
-/// What the judge says of two chat completions.
-fn compare(question: &str, a: &Reading, b: &Entry) -> Verdict {
-    judge::compare(question, a, &Reading::of_completion(&b.answer)).verdict
+/// What comparing says of two chat completions.
+fn compare(question: &str, a: &Reading, b: &Entry) -> Said {
+    Said::compared(judge::compare(question, a, &Reading::of_completion(&b.answer)))
 }

@@ -2,8 +2,13 @@
 //! the line and taught beside it.
 //!
 //! Here: who has which mind, and asking it. `lesson` compares answers and teaches, `teacher` is the
-//! thread that does so. Deciding and learning themselves are `verify`'s.
+//! thread that does so, `arbiter` has a model asked about what comparing leaves open, `judges` knows
+//! what either's word is worth. Deciding and learning themselves are `verify`'s.
 
+mod arbiter;
+#[cfg(test)]
+mod arbiter_tests;
+mod judges;
 mod lesson;
 mod saved;
 mod teacher;
@@ -22,8 +27,11 @@ use super::verify::mind::{Contender, Decision, Exploring, Goals, Mind, Weighed};
 use super::verify::weights::{Prior, SHIPPED};
 use super::verify::{Candidate, Errors, Profile};
 use super::{Entry, Evidence, MissDetail};
-use crate::judge::rates::Rates;
+use crate::config::settings::Model;
 
+pub use arbiter::{Arbiter, OpenPair, Told};
+pub use judges::Given;
+use judges::{Heard, Judges};
 pub use lesson::{Lesson, Pending, Trail};
 pub use teacher::Teacher;
 
@@ -52,18 +60,19 @@ pub struct Lane {
 pub struct Pupil {
     pub lane: Lane,
     mind: Mutex<Mind>,
+    heard: Mutex<Heard>,
     /// When it was last asked, by the count of all questions.
     asked: AtomicU64,
     /// It has learnt something since it was last written down.
     changed: AtomicBool,
 }
 
-/// Every mind, and what the judge's word is worth.
+/// Every mind, and what the judges' words are worth.
 #[derive(Debug)]
 pub struct Minds {
     prior: &'static Prior,
     pupils: Mutex<HashMap<Lane, Arc<Pupil>>>,
-    judge: Mutex<Rates>,
+    judges: Judges,
     questions: AtomicU64,
     /// Verdicts are labels: nobody errs.
     labelled: AtomicBool,
@@ -79,6 +88,8 @@ pub struct Question<'a> {
     pub draw: Option<f32>,
     /// Nothing will be served, whatever is found: every would-be hit is asked upstream.
     pub observing: bool,
+    /// The model that may be shown its answer and its candidates', to say whether they are the same.
+    pub judge: Option<Arc<Model>>,
 }
 
 /// What a mind says.
@@ -124,7 +135,7 @@ impl Minds {
         Self {
             prior: &SHIPPED,
             pupils: Mutex::default(),
-            judge: Mutex::default(),
+            judges: Judges::new(),
             questions: AtomicU64::new(0),
             labelled: AtomicBool::new(false),
         }
@@ -139,7 +150,7 @@ impl Minds {
         fits: impl Fn(&Entry) -> Option<MissDetail>,
     ) -> Advice {
         let pupil = self.pupil(&question.lane);
-        let judge = self.errors();
+        let judge = self.errors_in(&pupil);
         let query = Profile::of(question.prompt);
         let candidates: Vec<Candidate<'_>> = found.iter().map(candidate).collect();
         let mut mind = pupil.mind();
@@ -207,16 +218,27 @@ impl Minds {
         standings
     }
 
-    /// The judge's rates of error as they are believed now.
+    /// The rates of error, as they are believed now, of comparing answers.
     pub fn errors(&self) -> Errors {
+        self.errors_of(Heard::default())
+    }
+
+    /// The rates of error of those who have judged a mind's lookups.
+    fn errors_in(&self, pupil: &Pupil) -> Errors {
+        let heard = *pupil.heard();
+        self.errors_of(heard)
+    }
+
+    fn errors_of(&self, heard: Heard) -> Errors {
         if self.labelled.load(Ordering::Relaxed) {
             return Errors::NONE;
         }
-        let rates = self.rates();
-        Errors {
-            false_same: rates.false_same() as f32,
-            false_different: rates.false_different() as f32,
-        }
+        self.judges.errors(heard)
+    }
+
+    /// Verdicts given so far, by whom.
+    pub fn given(&self) -> Given {
+        self.judges.given()
     }
 
     /// From now on verdicts are labels, as in a replay of labelled traffic.
@@ -251,10 +273,6 @@ impl Minds {
         self.lock().get(lane).cloned()
     }
 
-    fn rates(&self) -> MutexGuard<'_, Rates> {
-        self.judge.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn pupil(&self, lane: &Lane) -> Arc<Pupil> {
         let asked = self.questions.fetch_add(1, Ordering::Relaxed);
         let mut pupils = self.lock();
@@ -276,6 +294,7 @@ impl Minds {
         let pupil = Arc::new(Pupil {
             lane: lane.clone(),
             mind: Mutex::new(mind),
+            heard: Mutex::default(),
             asked: AtomicU64::new(asked),
             changed: AtomicBool::new(false),
         });
@@ -298,6 +317,10 @@ impl Pupil {
     fn mind(&self) -> MutexGuard<'_, Mind> {
         // A mind is left whole wherever it can panic: its parts are written one after the other.
         self.mind.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn standing(&self) -> Standing {

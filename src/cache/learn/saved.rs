@@ -8,17 +8,20 @@ use serde::{Deserialize, Serialize};
 
 use super::super::verify::features::TABLE;
 use super::super::verify::mind::Mind;
+use super::judges::{Heard, ModelJudge};
 use super::{Lane, MAX_MINDS, Minds, Pupil};
-use crate::judge::rates::Rates;
+use crate::judge::rates::{Prior, Rates};
 
-/// Name under which the judge's rates are kept.
+/// Names under which the rates of comparing, and of the model, are kept.
 const JUDGE: &str = "judge";
+const MODEL: &str = "judge model";
 
 #[derive(Serialize)]
 struct Writing<'a> {
     features: String,
     lane: &'a Lane,
     mind: &'a Mind,
+    heard: Heard,
 }
 
 #[derive(Deserialize)]
@@ -26,6 +29,8 @@ struct Reading {
     features: String,
     lane: Lane,
     mind: Mind,
+    #[serde(default)]
+    heard: Heard,
 }
 
 impl Minds {
@@ -37,13 +42,17 @@ impl Minds {
             .filter_map(|pupil| {
                 // Copied first: writing a mind out takes longer than a request should wait.
                 let mind = pupil.mind().clone();
-                let state = Writing { features: features(), lane: &pupil.lane, mind: &mind };
+                let (lane, heard) = (&pupil.lane, *pupil.heard());
+                let state = Writing { features: features(), lane, mind: &mind, heard };
                 Some((name(&pupil.lane), serde_json::to_vec(&state).ok()?))
             })
             .collect();
         if !states.is_empty() {
-            let rates = *self.rates();
+            let (rates, model) = (*self.judges.comparison(), self.judges.model().clone());
             states.extend(serde_json::to_vec(&rates).map(|bytes| (JUDGE.to_owned(), bytes)));
+            if model != ModelJudge::default() {
+                states.extend(serde_json::to_vec(&model).map(|bytes| (MODEL.to_owned(), bytes)));
+            }
         }
         states
     }
@@ -53,8 +62,11 @@ impl Minds {
     pub fn restore(&self, states: impl IntoIterator<Item = (String, Vec<u8>)>) -> usize {
         let mut unusable = 0;
         for (name, bytes) in states {
-            let used =
-                if name == JUDGE { self.restore_rates(&bytes) } else { self.restore_mind(&bytes) };
+            let used = match name.as_str() {
+                JUDGE => self.restore_rates(&bytes),
+                MODEL => self.restore_model(&bytes),
+                _ => self.restore_mind(&bytes),
+            };
             unusable += usize::from(!used);
         }
         unusable
@@ -62,7 +74,13 @@ impl Minds {
 
     fn restore_rates(&self, bytes: &[u8]) -> bool {
         let Ok(rates) = serde_json::from_slice::<Rates>(bytes) else { return false };
-        *self.rates() = rates.sound();
+        *self.judges.comparison() = rates.sound(Prior::COMPARISON);
+        true
+    }
+
+    fn restore_model(&self, bytes: &[u8]) -> bool {
+        let Ok(model) = serde_json::from_slice::<ModelJudge>(bytes) else { return false };
+        *self.judges.model() = model.sound();
         true
     }
 
@@ -75,6 +93,7 @@ impl Minds {
         let pupil = Pupil {
             lane: reading.lane.clone(),
             mind: Mutex::new(reading.mind),
+            heard: Mutex::new(reading.heard),
             asked: AtomicU64::new(0),
             changed: AtomicBool::new(false),
         };

@@ -1,12 +1,14 @@
 //! The thread that teaches: lessons wait in a bounded queue, so that neither comparing answers nor a
-//! refit holds a request up.
+//! refit holds a request up. One that a model is asked about waits for its word outside the queue.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
+use super::arbiter::{Arbiter, refer};
+use super::judges::Said;
 use super::{Lesson, Minds};
 
 /// Lessons that may wait. One more is dropped and counted: the same would have been learnt if the
@@ -23,9 +25,12 @@ pub struct Teacher {
     thread: Option<JoinHandle<()>>,
 }
 
-struct Shared {
+pub(super) struct Shared {
     minds: Arc<Minds>,
     retire: Retire,
+    arbiter: OnceLock<Arbiter>,
+    /// There is a thread; else lessons are taken in where they are given.
+    in_background: AtomicBool,
     state: Mutex<State>,
     changed: Condvar,
     dropped: AtomicU64,
@@ -33,9 +38,15 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Lesson>,
+    waiting: VecDeque<Work>,
     busy: bool,
     closed: bool,
+}
+
+/// A lesson, and what was said of its answers where a model has been asked.
+pub(super) struct Work {
+    pub lesson: Lesson,
+    pub said: Option<Vec<Said>>,
 }
 
 impl std::fmt::Debug for Teacher {
@@ -49,11 +60,12 @@ impl Teacher {
     pub fn start(&mut self) -> std::io::Result<()> {
         let shared = Arc::clone(&self.shared);
         let thread = std::thread::Builder::new().name("teacher".into()).spawn(move || {
-            while let Some(lesson) = shared.next() {
-                shared.teach(&lesson);
+            while let Some(work) = shared.next() {
+                shared.teach(work);
                 shared.done();
             }
         })?;
+        self.shared.in_background.store(true, Ordering::Relaxed);
         self.thread = Some(thread);
         Ok(())
     }
@@ -63,6 +75,8 @@ impl Teacher {
         let shared = Shared {
             minds,
             retire,
+            arbiter: OnceLock::new(),
+            in_background: AtomicBool::new(false),
             state: Mutex::default(),
             changed: Condvar::new(),
             dropped: AtomicU64::new(0),
@@ -78,22 +92,18 @@ impl Teacher {
         Arc::clone(&self.shared.minds)
     }
 
-    /// Takes in a lesson, soon or (without a thread) now.
-    pub fn teach(&self, lesson: Lesson) {
-        if self.thread.is_none() {
-            return self.shared.teach(&lesson);
-        }
-        let mut state = self.shared.lock();
-        if state.closed || state.waiting.len() >= QUEUE {
-            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        state.waiting.push_back(lesson);
-        drop(state);
-        self.shared.changed.notify_all();
+    /// From now on asks `arbiter` about what comparing leaves open. The first one stays.
+    pub fn refer_to(&self, arbiter: Arbiter) {
+        _ = self.shared.arbiter.set(arbiter);
     }
 
-    /// Waits until every lesson so far was taken in.
+    /// Takes in a lesson, soon or (without a thread) now; one that a model is asked about, when it
+    /// has answered.
+    pub fn teach(&self, lesson: Lesson) {
+        self.shared.take(Work { lesson, said: None });
+    }
+
+    /// Waits until every lesson so far was taken in, but for those that wait for a model.
     pub fn flush(&self) {
         let state = self.shared.lock();
         let idle = |state: &mut State| state.busy || !state.waiting.is_empty();
@@ -119,13 +129,28 @@ impl Drop for Teacher {
 }
 
 impl Shared {
-    fn next(&self) -> Option<Lesson> {
+    /// Queues a lesson, or (without a thread) takes it in.
+    pub fn take(self: &Arc<Self>, work: Work) {
+        if !self.in_background.load(Ordering::Relaxed) {
+            return self.teach(work);
+        }
+        let mut state = self.lock();
+        if state.closed || state.waiting.len() >= QUEUE {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        state.waiting.push_back(work);
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    fn next(&self) -> Option<Work> {
         let idle = |state: &mut State| state.waiting.is_empty() && !state.closed;
         let waited = self.changed.wait_while(self.lock(), idle);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
-        let lesson = state.waiting.pop_front()?;
+        let work = state.waiting.pop_front()?;
         state.busy = true;
-        Some(lesson)
+        Some(work)
     }
 
     fn done(&self) {
@@ -134,15 +159,28 @@ impl Shared {
     }
 
     /// A lesson that panics is lost, and told; the cache goes on with what it knows.
-    fn teach(&self, lesson: &Lesson) {
-        let taught = catch_unwind(AssertUnwindSafe(|| {
-            let retired = self.minds.learn(lesson);
-            if !retired.is_empty() {
-                (self.retire)(&retired);
-            }
-        }));
-        if taught.is_err() {
+    fn teach(self: &Arc<Self>, work: Work) {
+        if catch_unwind(AssertUnwindSafe(|| self.try_teach(work))).is_err() {
             tracing::error!("the cache could not learn from an answer");
+        }
+    }
+
+    fn try_teach(self: &Arc<Self>, Work { lesson, said }: Work) {
+        let said = match (said, self.arbiter.get()) {
+            (Some(said), _) => said,
+            (None, None) => self.minds.hear(&lesson),
+            (None, Some(arbiter)) => {
+                let said = self.minds.hear(&lesson);
+                let open = self.minds.open(&lesson, &said);
+                if !open.is_empty() {
+                    return refer(self, arbiter, lesson, said, open);
+                }
+                said
+            }
+        };
+        let retired = self.minds.take_in(&lesson, &said);
+        if !retired.is_empty() {
+            (self.retire)(&retired);
         }
     }
 

@@ -44,13 +44,13 @@ pub(super) fn entry(id: &str, prompt: &str, answer: &str) -> Entry {
     }
 }
 
-fn found(entry: &Arc<Entry>, similarity: f32) -> Found {
+pub(super) fn found(entry: &Arc<Entry>, similarity: f32) -> Found {
     let profile = Arc::new(Profile::of(&entry.prompt));
     Found { id: 0, number: number(&entry.id), entry: entry.clone(), profile, similarity }
 }
 
 pub(super) fn question<'a>(lane: Lane, prompt: &'a str, draw: Option<f32>) -> Question<'a> {
-    Question { lane, prompt, goals: GOALS, draw, observing: false }
+    Question { lane, prompt, goals: GOALS, draw, observing: false, judge: None }
 }
 
 /// Asks, and teaches the answer under `id`.
@@ -152,7 +152,12 @@ fn repeated_requests_tell_how_far_the_judge_is_to_be_trusted() {
     for n in 0..40 {
         let entry = Arc::new(entry("a", "heads or tails?", "heads"));
         let answer = entry_answer(if n % 2 == 0 { "heads" } else { "tails" });
-        let lesson = Lesson::Repeated { prompt: "heads or tails?".into(), before: entry, answer };
+        let lesson = Lesson::Repeated {
+            prompt: "heads or tails?".into(),
+            before: entry,
+            answer,
+            judge: None,
+        };
         minds.learn(&lesson);
     }
     assert!(minds.errors().false_different > before + 0.1);

@@ -135,6 +135,7 @@ pub fn look_on(
         goals: Goals { budget: Budget { lookups: 0.01, hits: None }, exploration: 0.0 },
         draw: Some(0.5),
         observing: false,
+        judge: None,
     };
     let (verdict, _) = cache.verify(&question, keyed, &found, terms);
     if let CacheVerdict::Hit { entry, .. } = &verdict {

@@ -75,6 +75,11 @@ impl Lookup {
     pub fn number(&self) -> u64 {
         self.number
     }
+
+    /// Of the compared, those that might have been served; the others are the best one's company.
+    pub fn contenders(&self) -> impl Iterator<Item = &(u64, f32, f32)> {
+        self.compared.iter().take(self.contenders)
+    }
 }
 
 impl Mind {

@@ -156,11 +156,21 @@ fn providers_and_models() {
 }
 
 #[test]
-fn a_judge_is_refused_until_one_is_asked() {
+fn a_judge_is_a_model_with_a_price() {
     assert_fault("cache: {judge: c}", 16, "there is no model `c`");
-    assert_fault("cache: {judge: a}", 16, "no model is asked to compare answers yet");
+    assert_fault("cache: {judge: auto}", 16, "there is no model `auto`");
     assert_fault("cache: {judge: [a]}", 16, "expected");
-    assert!(load_text("f.yaml", &format!("{SMALL}cache: {{judge: null}}\n"), &env(), &[]).is_ok());
+    let free = "  - {name: free, provider: p, id: free}\n";
+    let text = format!("{SMALL}cache: {{judge: null}}\n");
+    let judged = |judge: &str| {
+        let text = text.replacen("models:\n", &format!("models:\n{free}"), 1);
+        load_text("f.yaml", &text.replace("null", judge), &env(), &[])
+    };
+    let judge = |settings: Settings| settings.cache.judge.map(|model| model.name.to_string());
+    assert_eq!(judge(judged("null").unwrap().settings), None);
+    assert_eq!(judge(judged("a").unwrap().settings).as_deref(), Some("a"));
+    let faults = judged("free").unwrap_err().to_string();
+    assert!(faults.contains("the price of `free` is not known"), "{faults}");
 }
 
 #[test]

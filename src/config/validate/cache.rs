@@ -123,17 +123,21 @@ fn share(key: &Option<At<Share>>) -> Option<f32> {
     key.as_ref().map(|share| share.value.0 as f32)
 }
 
-/// The model that compares answers. Nothing asks it yet, so naming one is a fault: a setting that
-/// does nothing would be worse.
+/// The model that compares answers: one of `models:`, for a route would ask now this model, now
+/// that one, with whatever errors each makes; and one with a price, or its spend could not be booked.
 fn judge(named: &At<String>, upstreams: &Upstreams, check: &mut Check<'_>) -> Option<Arc<Model>> {
     let known = upstreams.known_models();
-    if known.contains(&named.value.as_str()) {
-        let problem = "no model is asked to compare answers yet";
-        check.fault(named.id, problem, "write null; answers are compared by what they state");
-    } else {
+    let model = upstreams.model(&named.value);
+    if model.is_none() && !known.contains(&named.value.as_str()) {
         check.unknown(named, "model", &known);
     }
-    None
+    // A model that is faulty itself has its fault there already.
+    if model.is_some_and(|model| model.price.is_none()) {
+        let problem = format!("the price of `{}` is not known", super::short(&named.value));
+        let advice = "write `price: {input: …, output: …}` at the model, zeros if it is your own";
+        check.fault(named.id, problem, advice);
+    }
+    model.cloned()
 }
 
 fn fields(raw: &RawCache, check: &mut Check<'_>) {
