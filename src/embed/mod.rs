@@ -1,7 +1,8 @@
 //! Text in, unit vector out. A worker thread owns the model; callers wait with a deadline.
 //!
 //! `files` knows which files the model is made of and `fetch` obtains them, `tokenise` and `minilm`
-//! turn text into a vector, `worker` stands between them and the requests. What a vector is good
+//! turn text into a vector, `worker` stands between them and the requests, `recent` lets equal texts
+//! share a vector. What a vector is good
 //! for, and whether a text may be compared by one, is the cache's and the router's business.
 
 mod engine;
@@ -9,6 +10,7 @@ pub mod fetch;
 pub mod files;
 mod minilm;
 mod queue;
+mod recent;
 #[cfg(test)]
 mod tests;
 mod tokenise;

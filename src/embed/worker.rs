@@ -23,6 +23,7 @@ use super::engine::{Engine, Prepared, group};
 use super::files::{self, ModelError};
 use super::minilm::MiniLm;
 use super::queue::{BATCH, Job, Outcome, Queue, Reply};
+use super::recent::Recent;
 use super::tokenise::{Tokeniser, head};
 use super::{EmbedError, Embedding};
 use crate::config::settings;
@@ -52,6 +53,7 @@ pub struct Embedder {
     threads: Vec<JoinHandle<()>>,
     timeout: Duration,
     identity: String,
+    recent: Recent,
 }
 
 struct Shared {
@@ -106,6 +108,7 @@ impl Embedder {
             threads: Vec::new(),
             timeout: settings.timeout,
             identity: "function".to_owned(),
+            recent: Recent::new(),
         }
     }
 
@@ -121,8 +124,8 @@ impl Embedder {
             inline: None,
         });
         // Built before its threads, so that an error on the way stops those already started.
-        let mut embedder =
-            Self { shared, threads: Vec::new(), timeout: settings.timeout, identity };
+        let (threads, timeout, recent) = (Vec::new(), settings.timeout, Recent::new());
+        let mut embedder = Self { shared, threads, timeout, identity, recent };
         for engine in engines {
             embedder.threads.push(spawn(embedder.shared.clone(), engine)?);
         }
@@ -138,6 +141,18 @@ impl Embedder {
         match tokio::time::timeout(self.timeout, answer).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_closed)) => Err(EmbedError::Fault),
+            Err(_elapsed) => Err(EmbedError::Timeout),
+        }
+    }
+
+    /// As [`Self::embed`], but equal texts of one owner share what one of them costs.
+    ///
+    /// # Errors
+    /// Those of [`Self::embed`]; one caller's trouble is no other's.
+    pub async fn embed_for(&self, owner: &str, text: &str) -> Result<Embedding, EmbedError> {
+        let found = self.recent.get(owner, text, self.embed(text));
+        match tokio::time::timeout(self.timeout, found).await {
+            Ok(outcome) => outcome,
             Err(_elapsed) => Err(EmbedError::Timeout),
         }
     }

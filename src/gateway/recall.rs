@@ -186,7 +186,8 @@ impl Gateway {
         matches!(near, CacheVerdict::Hit { .. }).then_some(near)
     }
 
-    /// The unit vector of the prompt; `None` without an embedder.
+    /// The unit vector of the prompt, shared with the tenant's equal ones of this moment; `None`
+    /// without an embedder.
     pub(super) async fn embed(
         &self,
         asked: &Asked,
@@ -197,7 +198,7 @@ impl Gateway {
         }
         let embedder = self.embedder.as_ref()?;
         let watch = Stopwatch::start();
-        let embedding = embedder.embed(&asked.request.prompt).await;
+        let embedding = embedder.embed_for(&asked.caller.tenant, &asked.request.prompt).await;
         record.step("embed", watch.ms());
         Some(embedding)
     }

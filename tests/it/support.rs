@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -320,6 +321,7 @@ pub struct TestGateway {
     pub client: reqwest::Client,
     cut: watch::Sender<bool>,
     sent: Mutex<usize>,
+    embedded: Arc<AtomicUsize>,
 }
 
 /// Three tiers on one upstream; prices in dollars per million tokens.
@@ -362,8 +364,11 @@ impl TestGateway {
         let env = Env::of([("UPSTREAM", upstream.url.as_str())]);
         let loaded = config::load_text("test.yaml", yaml, &env, &[]);
         let settings = loaded.unwrap_or_else(|faults| panic!("{faults}")).settings;
+        let embedded = Arc::new(AtomicUsize::new(0));
         let embedder = settings.embedder.as_ref().map(|wanted| {
-            Embedder::from_fn(wanted, |texts: &[&str]| {
+            let embedded = embedded.clone();
+            Embedder::from_fn(wanted, move |texts: &[&str]| {
+                embedded.fetch_add(texts.len(), Ordering::Relaxed);
                 texts.iter().map(|t| bag_of_words(t)).collect()
             })
         });
@@ -385,7 +390,7 @@ impl TestGateway {
         let data = listen(data::router(gateway.clone())).await;
         let admin = listen(admin::router(gateway.clone(), &ADMIN_TOKEN.into())).await;
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { gateway, upstream, data, admin, client, cut, sent: Mutex::new(0) }
+        Self { gateway, upstream, data, admin, client, cut, sent: Mutex::new(0), embedded }
     }
 
     /// Sends a chat request with extra headers.
@@ -438,6 +443,11 @@ impl TestGateway {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         panic!("never {wanted}");
+    }
+
+    /// Texts that the embedder has been given.
+    pub fn embedded(&self) -> usize {
+        self.embedded.load(Ordering::Relaxed)
     }
 
     /// Counts a chat request that was sent by other means.
