@@ -18,7 +18,7 @@ use crate::config::settings::Mode;
 use crate::dialect::Usage;
 use crate::dialect::openai::stream::StreamEvent;
 use crate::dispatch::{AnswerBody, AnswerStream, Dispatcher, Order};
-use crate::error::{AttemptNote, GatewayError};
+use crate::error::GatewayError;
 use crate::now::Stopwatch;
 use crate::record::OpenRecord;
 
@@ -81,31 +81,19 @@ pub struct Landed {
     pub closing: Bytes,
 }
 
-/// Why a stream broke off, as its callers are told.
+/// Why a stream broke off.
 #[derive(Debug)]
 pub struct Fault {
-    /// The target that was answering.
-    pub target: String,
+    /// What those are told who hear it in the midst of the stream.
     pub message: String,
-    pub kind: &'static str,
-    pub code: &'static str,
+    /// What those are told who have been sent nothing yet.
+    pub error: GatewayError,
 }
 
 impl Landed {
     /// Whether those who have been sent nothing yet may have it.
     pub fn may_be_shared(&self) -> bool {
         self.shareable && self.body.is_some()
-    }
-}
-
-impl Fault {
-    /// The fault as those are told who have been sent nothing yet.
-    pub fn as_error(&self) -> GatewayError {
-        if self.code == "upstream_failed" {
-            let note = AttemptNote { target: self.target.clone(), outcome: "cut".into() };
-            return GatewayError::UpstreamFailed { attempts: vec![note] };
-        }
-        GatewayError::Overloaded { retry_after: SHED_WAIT }
     }
 }
 

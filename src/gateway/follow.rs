@@ -138,7 +138,7 @@ async fn follow(passenger: &mut Passenger, stream: bool) -> Followed {
                 return if shared { Followed::Landed(landed) } else { Followed::Refused };
             }
             Heard::Item(News::Failed(failed)) => return Followed::Failed(failed.error.clone()),
-            Heard::Item(News::Cut(fault)) => return Followed::Failed(fault.as_error()),
+            Heard::Item(News::Cut(fault)) => return Followed::Failed(fault.error.clone()),
             Heard::Lost | Heard::End => return Followed::Vacant,
         }
     }

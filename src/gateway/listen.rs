@@ -9,6 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::dialect::openai::render;
 use crate::dialect::openai::stream::{EventKind, StreamEvent, forward, forward_as};
+use crate::http::error;
 use crate::price::{Money, Price};
 use crate::record::{Bill, OpenRecord};
 
@@ -105,7 +106,8 @@ impl Telling {
                 },
                 Heard::Item(News::Ended(landed)) => return Some(self.end(&landed)),
                 Heard::Item(News::Cut(fault)) => {
-                    return Some(self.fail("cut", &fault.message, fault.kind, Some(fault.code)));
+                    let face = error::face(&fault.error);
+                    return Some(self.fail("cut", &fault.message, face.kind, face.code));
                 }
                 Heard::Item(News::Live(_) | News::Whole(_) | News::Failed(_)) => {}
                 Heard::Lost => {

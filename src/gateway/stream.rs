@@ -12,8 +12,10 @@ use crate::dialect::openai::estimate_usage;
 use crate::dialect::openai::fold::Accumulator;
 use crate::dialect::openai::stream::{ChunkFacts, EventKind, StreamEvent};
 use crate::dispatch::{AnswerStream, StreamFault};
+use crate::error::{AttemptNote, GatewayError};
 use crate::record::OpenRecord;
 
+use super::SHED_WAIT;
 use super::errand::{Fault, Landed, News, Origin};
 use super::flight::Aboard;
 use super::reply::closing_comment;
@@ -127,7 +129,10 @@ impl Pump {
             Some(Some(Err(fault))) => Err(self.fault(&fault)),
             // The upstream ended after a finish reason but without its terminator.
             Some(None) => Err(self.end(false)),
-            None => Err(self.fail("The gateway is shutting down.".into(), "overloaded")),
+            None => {
+                let error = GatewayError::Overloaded { retry_after: SHED_WAIT };
+                Err(self.fail("The gateway is shutting down.".into(), error))
+            }
         }
     }
 
@@ -165,26 +170,16 @@ impl Pump {
     }
 
     fn fault(&mut self, fault: &StreamFault) -> News {
-        match fault {
-            StreamFault::Deadline { .. } => self.fail(fault.to_string(), "timeout"),
-            StreamFault::Upstream(payload) => {
-                let said = upstream_message(payload);
-                let message = said.map_or(fault.to_string(), |said| format!("{fault}: {said}"));
-                self.fail(message, "upstream_failed")
-            }
-            _ => self.fail(fault.to_string(), "upstream_failed"),
-        }
+        self.fail(said(fault), as_error(fault, &self.origin.target))
     }
 
     /// A fault after the head has left.
-    fn fail(&mut self, message: String, code: &'static str) -> News {
+    fn fail(&mut self, message: String, error: GatewayError) -> News {
         let usage = self.usage();
         self.settlement.bill(&usage, &mut self.record);
         self.outcome("cut");
         self.events = None;
-        let kind = if code == "upstream_failed" { "upstream_error" } else { "server_error" };
-        let target = self.origin.target.clone();
-        News::Cut(Arc::new(Fault { target, message, kind, code }))
+        News::Cut(Arc::new(Fault { message, error }))
     }
 
     /// The outcome for the errand's own caller, unless it left before.
@@ -198,6 +193,25 @@ impl Pump {
         let request = &self.settlement.asked.request;
         self.usage.unwrap_or_else(|| estimate_usage(request, self.output_chars))
     }
+}
+
+/// A fault as those are told who hear it in the midst of the stream.
+fn said(fault: &StreamFault) -> String {
+    let more = match fault {
+        StreamFault::Upstream(payload) => upstream_message(payload),
+        _ => None,
+    };
+    more.map_or(fault.to_string(), |more| format!("{fault}: {more}"))
+}
+
+/// A fault as those are told who have been sent nothing yet: the error that they would have got from
+/// `target` themselves.
+fn as_error(fault: &StreamFault, target: &str) -> GatewayError {
+    if let StreamFault::Deadline { after } = fault {
+        return GatewayError::Timeout { after: *after };
+    }
+    let note = AttemptNote { target: target.to_owned(), outcome: fault.label().to_owned() };
+    GatewayError::UpstreamFailed { attempts: vec![note] }
 }
 
 /// What an upstream's error event says, in one of the forms in use: `{"error": {"message": …}}`,
@@ -216,5 +230,45 @@ impl Drop for Pump {
             let usage = self.usage();
             self.settlement.bill(&usage, &mut self.record);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::http::error::face;
+
+    #[test]
+    fn a_fault_in_midstream_is_the_error_that_it_would_have_been_before() {
+        let after = Duration::from_millis(150);
+        let cases = [
+            (StreamFault::Deadline { after }, "timeout", "took longer than 150 ms"),
+            (StreamFault::Idle { after }, "upstream_failed", "up/mini (timeout)"),
+            (StreamFault::Cut, "upstream_failed", "up/mini (cut)"),
+            (StreamFault::Malformed, "upstream_failed", "up/mini (malformed)"),
+            (
+                StreamFault::Upstream(Bytes::from_static(b"{}")),
+                "upstream_failed",
+                "up/mini (error_answer)",
+            ),
+        ];
+        for (fault, code, message) in cases {
+            let error = as_error(&fault, "up/mini");
+            assert_eq!(face(&error).code, Some(code), "{fault}");
+            assert!(error.message().contains(message), "{}", error.message());
+        }
+    }
+
+    #[test]
+    fn what_the_upstream_says_in_its_error_event_is_passed_on() {
+        let told = |payload: &'static str| said(&StreamFault::Upstream(payload.as_bytes().into()));
+        let plain = "the upstream ended its stream with an error";
+        assert_eq!(told(r#"{"error": {"message": "too hot"}}"#), format!("{plain}: too hot"));
+        assert_eq!(told(r#"{"error": "too hot"}"#), format!("{plain}: too hot"));
+        assert_eq!(told("hot"), plain);
     }
 }

@@ -176,6 +176,9 @@ pub struct CacheNote {
     pub stored: bool,
     /// Whether it shared the call, be it in vain, of an equal request that was on its way.
     pub collapsed: bool,
+    /// Of a request that got an equal one's answer: that one's id, and the entry's if it was stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leader: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Serialize)]

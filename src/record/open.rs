@@ -241,7 +241,8 @@ impl OpenRecord {
     }
 
     /// The answer is that of an equal request, under whose id it is stored.
-    pub fn shares(&self, request: &str) {
+    pub fn shares(&mut self, request: &str) {
+        self.edit().cache.leader = Some(request.to_owned());
         self.note_answer(Some(Arc::new(Served::shared(request))));
     }
 

@@ -112,6 +112,9 @@ async fn a_thousand_equal_requests_are_one_call() {
         ids.insert(answer.json()["id"].to_string());
     }
     assert_eq!(ids.len(), 999, "an id each");
+    let record = gateway.record(&followers[0]).await;
+    assert_eq!(record["cache"]["leader"], leader.header("x-request-id"), "whose answer it is");
+    assert_eq!((&record["cache"]["verdict"], &record["attempts"]), (&json!("miss"), &json!([])));
     assert_eq!((gateway.upstream.seen().len(), gateway.embedded()), (1, 1));
     assert!((spent(&gateway) - PRICE).abs() < 1e-9, "the leader pays: {}", spent(&gateway));
     assert_eq!(collapsed(&gateway), 999);
@@ -446,7 +449,7 @@ async fn who_comes_too_late_for_the_beginning_waits_for_the_end() {
 #[tokio::test]
 async fn nobody_waits_beyond_the_callers_own_time() {
     let gateway = shared("resilience: {attempts: 1}\n").await;
-    let timeout: &'static [_] = &[("x-semgate-timeout-ms", "150")];
+    let timeout: &'static [_] = &[("x-semgate-timeout-ms", "800")];
     gateway.upstream.then(Act::Silence).then(Act::Silence);
     let leader = send(&gateway, &chat("mini", "hi"), timeout);
     until_seen(&gateway.upstream, 1).await;

@@ -80,3 +80,45 @@ fn with_data(event: &StreamEvent, data: &[u8]) -> Bytes {
     }
     Bytes::from(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::openai::stream::StreamReader;
+
+    fn told(raw: &str, asked_usage: bool) -> Option<String> {
+        let events = StreamReader::default().push(raw.as_bytes()).expect("events");
+        assert_eq!(events.len(), 1, "{raw}");
+        let told = forward_as(&events[0], asked_usage, "chatcmpl-own", 7)?;
+        Some(String::from_utf8(told.to_vec()).expect("UTF-8"))
+    }
+
+    #[test]
+    fn a_chunk_gets_another_id_and_time_and_keeps_the_rest() {
+        let chunk = |id: &str, created: u32, usage: &str| {
+            format!(
+                "event: x\ndata: {{ \"created\" : {created},\"id\":\"{id}\",\"choices\":[{{\"index\":0,\
+                 \"delta\":{{\"content\":\"a \\\"id\\\"\",\"id\":\"kept\"}}}}]{usage},\"more\":1.50}}\r\n\n"
+            )
+        };
+        let null = ",\"usage\":null";
+        assert_eq!(told(&chunk("up", 1, null), true), Some(chunk("chatcmpl-own", 7, null)));
+        assert_eq!(told(&chunk("up", 1, null), false), Some(chunk("chatcmpl-own", 7, "")));
+        assert_eq!(told(&chunk("up", 1, ""), false), Some(chunk("chatcmpl-own", 7, "")));
+    }
+
+    #[test]
+    fn usage_alone_goes_to_those_who_asked_and_what_is_no_chunk_to_all() {
+        let usage = |id: &str| {
+            format!(
+                "data: {{\"id\":\"{id}\",\"choices\":[],\"usage\":{{\"prompt_tokens\":3,\
+                 \"completion_tokens\":2,\"total_tokens\":5}}}}\n\n"
+            )
+        };
+        assert_eq!(told(&usage("up"), true), Some(usage("chatcmpl-own")));
+        assert_eq!(told(&usage("up"), false), None);
+        for raw in [": alive\n\n", "data: {\"id\":\"up\"}\n\n", "data: {\"choices\":[]}\n\n"] {
+            assert_eq!(told(raw, false).as_deref(), Some(raw), "nothing to replace");
+        }
+    }
+}
