@@ -106,6 +106,11 @@ impl News {
             Self::Failed(_) | Self::Cut(_) => false,
         }
     }
+
+    /// Whether this is an answer that those who have been sent nothing yet must not have.
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Self::Whole(landed) | Self::Ended(landed) if !landed.may_be_shared())
+    }
 }
 
 impl Recorded for News {

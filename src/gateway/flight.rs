@@ -8,7 +8,9 @@
 //! - Requests share a flight only if they may share an entry (the key holds the scope), and if what
 //!   bounds the leader's call bounds theirs: output limit, price ceiling, timeout.
 //! - An answer that admission refuses goes to nobody who has not been sent a part of it already:
-//!   these ask upstream themselves, all at once, as they would have done without the flight.
+//!   these ask upstream themselves, all at once, as they would have done without the flight. For a
+//!   while the key is known as one that is not shared ([`PASS`]), so that the next herd does not
+//!   queue for nothing.
 //! - When the leader fails, one follower asks again and leads the others; the second failure is
 //!   everybody's, so a herd costs two calls at most.
 //! - The leader's client may leave: the errand goes on while anybody follows. When all have left it is
@@ -23,12 +25,15 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use moka::sync::Cache;
 
 use crate::cache::{CacheKey, CacheVerdict, RequestDetail};
 use crate::config::settings::Mode;
+use crate::now::Now;
 use crate::price::Money;
 
 use super::Asked;
@@ -43,6 +48,13 @@ const MOST_ABOARD: usize = 2048;
 
 /// Bytes of events that a slow follower may be behind; beyond it, its stream ends in an error.
 const LAG: usize = 4 << 20;
+
+/// How long equal requests ask side by side after an answer that nobody else could have. Then one of
+/// them leads again: what is refused once need not be refused for ever.
+const PASS: Duration = Duration::from_secs(60);
+
+/// Keys known as not shared at most; beyond it some are forgotten, and the next herd waits once.
+const MOST_PASSES: u64 = 4096;
 
 const SHARDS: usize = 16;
 
@@ -76,11 +88,20 @@ impl FlightKey {
 }
 
 /// The flights under way, by key.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Flights {
     shards: [Shard; SHARDS],
+    /// Keys whose last answer was nobody else's, and until when that counts.
+    passes: Cache<FlightKey, Instant>,
     /// Requests that follow one of them.
     followers: AtomicUsize,
+}
+
+impl Default for Flights {
+    fn default() -> Self {
+        let passes = Cache::builder().max_capacity(MOST_PASSES).time_to_live(PASS).build();
+        Self { shards: Default::default(), passes, followers: AtomicUsize::default() }
+    }
 }
 
 type Shard = Mutex<HashMap<FlightKey, Weak<Flight>>>;
@@ -124,9 +145,13 @@ pub struct Aboard(Arc<AtomicBool>);
 struct Presence(Aboard);
 
 impl Flights {
-    /// Leads a new flight, or follows the one under way. `replay` is how many bytes it keeps for
-    /// those who come later.
-    pub fn board(self: &Arc<Self>, key: FlightKey, replay: usize) -> Boarded {
+    /// Leads a new flight, or follows the one under way; asks for itself alone where an equal
+    /// request's answer has just turned out to be nobody else's. `replay` is how many bytes a flight
+    /// keeps for those who come later.
+    pub fn board(self: &Arc<Self>, key: FlightKey, replay: usize, now: Instant) -> Boarded {
+        if self.passes.get(&key).is_some_and(|until| now < until) {
+            return Boarded::Lead(Seat::alone());
+        }
         // Declared before the lock and so dropped after it: a flight's end takes the lock, too.
         let mut found = None;
         let mut shard = self.shard(&key);
@@ -146,7 +171,7 @@ impl Flights {
     }
 
     /// After a flight that brought nothing: leads the next one if nobody does yet.
-    pub fn board_next(self: &Arc<Self>, last: Passenger, replay: usize) -> Boarded {
+    pub fn board_next(self: &Arc<Self>, last: Passenger, replay: usize, now: Instant) -> Boarded {
         let Some((key, _)) = last.flight.listed else { return Boarded::Lead(Seat::alone()) };
         let mut successor = lock(&last.flight.successor);
         if let Some(next) = &*successor {
@@ -155,7 +180,7 @@ impl Flights {
                 None => Boarded::Lead(Seat::alone()),
             };
         }
-        let boarded = self.board(key, replay);
+        let boarded = self.board(key, replay, now);
         let next = match &boarded {
             Boarded::Lead(seat) => &seat.0,
             Boarded::Follow(passenger) => &passenger.flight,
@@ -163,6 +188,13 @@ impl Flights {
         // One who has to fly alone leads nobody.
         *successor = next.listed.is_some().then(|| next.clone());
         boarded
+    }
+
+    /// Remembers an answer that is nobody else's.
+    fn note(&self, key: FlightKey, news: &News, now: Instant) {
+        if news.is_refused() {
+            self.passes.insert(key, now + PASS);
+        }
     }
 
     /// Requests that wait for an equal one, or share its answer, at this moment.
@@ -210,6 +242,12 @@ impl Seat {
     /// Sends the errand off; `aboard` tells it whether its own caller still listens.
     pub fn depart(self, errand: BoxStream<'static, News>, aboard: Aboard) -> Passenger {
         let listener = self.0.tape.listen(usize::MAX).expect("invariant: no limit, no refusal");
+        let errand = match self.0.listed.clone() {
+            Some((key, flights)) => {
+                errand.inspect(move |news| flights.note(key, news, Now::read().mono)).boxed()
+            }
+            None => errand,
+        };
         self.0.tape.start(errand);
         let presence = Some(Presence(aboard));
         Passenger { listener, flight: self.0.clone(), presence }

@@ -70,7 +70,7 @@ impl Gateway {
         let replay = usize::try_from(asked.settings.cache.max_entry).unwrap_or(usize::MAX);
         let total = asked.policy.timeout.unwrap_or(DEFAULT_TOTAL);
         let deadline: Instant = (asked.now.mono + total).into();
-        let mut boarded = self.flights.board(key, replay);
+        let mut boarded = self.flights.board(key, replay, asked.now.mono);
         let mut failures = 0;
         loop {
             let mut passenger = match boarded {
@@ -106,7 +106,7 @@ impl Gateway {
                 Err(_) => return Err(GatewayError::Timeout { after: total }),
             }
             record.collapsed(false);
-            boarded = self.flights.board_next(passenger, replay);
+            boarded = self.flights.board_next(passenger, replay, Now::read().mono);
         }
     }
 

@@ -394,6 +394,27 @@ async fn what_admission_refuses_is_shared_only_with_those_who_watched_it_come() 
 }
 
 #[tokio::test]
+async fn after_an_answer_that_is_not_shared_the_next_herd_does_not_queue() {
+    let gateway = shared("").await;
+    let mut truncated = completion("cut");
+    truncated["choices"][0]["finish_reason"] = "length".into();
+    let truncated = Act::Reply { status: 200, headers: vec![], body: truncated.to_string() };
+    gateway.upstream.then(truncated.clone());
+    gateway.ask("mini", "hi").await;
+    let gate = Gate::shut();
+    for _ in 0..4 {
+        gateway.upstream.then(Act::After(gate.clone(), Box::new(truncated.clone())));
+    }
+    let herd: Vec<_> = (0..4).map(|_| send(&gateway, &chat("mini", "hi"), &[])).collect();
+    until_seen(&gateway.upstream, 5).await;
+    gate.open();
+    for answer in answers(herd).await {
+        assert_eq!(answer.header("cache-status"), "semgate; fwd=miss; detail=no-candidate");
+    }
+    finish(gateway).await;
+}
+
+#[tokio::test]
 async fn a_stream_that_breaks_breaks_for_all_who_follow_it_live() {
     let gateway = shared("").await;
     let gate = Gate::shut();

@@ -5,7 +5,8 @@ use futures_util::{FutureExt, StreamExt, stream};
 use crate::error::GatewayError;
 
 use super::*;
-use crate::gateway::errand::Failure;
+use crate::dialect::Usage;
+use crate::gateway::errand::{Failure, Landed, Origin};
 
 const REPLAY: usize = 1000;
 
@@ -17,6 +18,18 @@ fn failed() -> News {
     let error = GatewayError::UpstreamFailed { attempts: Vec::new() };
     let head = axum::http::HeaderMap::new();
     News::Failed(Arc::new(Failure { error, head, instead: None }))
+}
+
+fn now() -> Instant {
+    Now::read().mono
+}
+
+fn landed(shareable: bool) -> News {
+    let (target, request) = ("up/mini".into(), "1".into());
+    let origin = Origin { tier: None, target, request, head: axum::http::HeaderMap::new() };
+    let body = Some("{}".into());
+    let (usage, closing) = (Usage::default(), "".into());
+    News::Whole(Arc::new(Landed { origin, body, usage, shareable, closing }))
 }
 
 fn seat(boarded: Boarded) -> Seat {
@@ -40,15 +53,15 @@ fn depart(seat: Seat, news: Vec<News>) -> Passenger {
 #[test]
 fn equal_requests_share_and_others_do_not() {
     let flights = Arc::new(Flights::default());
-    let _leading = seat(flights.board(key(1, None), REPLAY));
-    let _following = follower(flights.board(key(1, None), REPLAY));
+    let _leading = seat(flights.board(key(1, None), REPLAY, now()));
+    let _following = follower(flights.board(key(1, None), REPLAY, now()));
     for other in [
         key(2, None),
         key(1, Some(5)),
         FlightKey { max_cost: Some(Money::ZERO), ..key(1, None) },
         FlightKey { timeout: Some(Duration::from_secs(1)), ..key(1, None) },
     ] {
-        let _leads = seat(flights.board(other, REPLAY));
+        let _leads = seat(flights.board(other, REPLAY, now()));
     }
     assert_eq!(flights.len(), 1);
 }
@@ -56,8 +69,8 @@ fn equal_requests_share_and_others_do_not() {
 #[test]
 fn nothing_is_left_when_all_have_gone() {
     let flights = Arc::new(Flights::default());
-    let leading = seat(flights.board(key(1, None), REPLAY));
-    let following = follower(flights.board(key(1, None), REPLAY));
+    let leading = seat(flights.board(key(1, None), REPLAY, now()));
+    let following = follower(flights.board(key(1, None), REPLAY, now()));
     drop(leading);
     assert_eq!(flights.len(), 1, "one still listens");
     drop(following);
@@ -67,15 +80,15 @@ fn nothing_is_left_when_all_have_gone() {
 #[test]
 fn an_unused_seat_is_taken_by_one_of_those_who_wait() {
     let flights = Arc::new(Flights::default());
-    let leading = seat(flights.board(key(1, None), REPLAY));
+    let leading = seat(flights.board(key(1, None), REPLAY, now()));
     let mut waiting: Vec<_> =
-        (0..3).map(|_| follower(flights.board(key(1, None), REPLAY))).collect();
+        (0..3).map(|_| follower(flights.board(key(1, None), REPLAY, now()))).collect();
     drop(leading);
     let mut seats = Vec::new();
     let mut following = 0;
     for mut passenger in waiting.drain(..) {
         assert!(matches!(passenger.next().now_or_never(), Some(Heard::End)));
-        match flights.board_next(passenger, REPLAY) {
+        match flights.board_next(passenger, REPLAY, now()) {
             Boarded::Lead(seat) => seats.push(seat),
             Boarded::Follow(passenger) => {
                 following += 1;
@@ -89,9 +102,9 @@ fn an_unused_seat_is_taken_by_one_of_those_who_wait() {
 #[test]
 fn one_asks_again_after_a_failure_however_late_the_others_notice() {
     let flights = Arc::new(Flights::default());
-    let leading = seat(flights.board(key(1, None), REPLAY));
+    let leading = seat(flights.board(key(1, None), REPLAY, now()));
     let mut waiting: Vec<_> =
-        (0..3).map(|_| follower(flights.board(key(1, None), REPLAY))).collect();
+        (0..3).map(|_| follower(flights.board(key(1, None), REPLAY, now()))).collect();
     let mut leader = depart(leading, vec![failed()]);
     assert!(matches!(leader.next().now_or_never(), Some(Heard::Item(News::Failed(_)))));
     drop(leader);
@@ -99,13 +112,13 @@ fn one_asks_again_after_a_failure_however_late_the_others_notice() {
         assert!(matches!(passenger.next().now_or_never(), Some(Heard::Item(News::Failed(_)))));
     }
     // The second call fails before the other two have turned to it.
-    let second = seat(flights.board_next(waiting.remove(0), REPLAY));
+    let second = seat(flights.board_next(waiting.remove(0), REPLAY, now()));
     let mut second = depart(second, vec![failed()]);
     assert!(matches!(second.next().now_or_never(), Some(Heard::Item(News::Failed(_)))));
     assert!(matches!(second.next().now_or_never(), Some(Heard::End)));
     drop(second);
     for passenger in waiting {
-        let mut passenger = follower(flights.board_next(passenger, REPLAY));
+        let mut passenger = follower(flights.board_next(passenger, REPLAY, now()));
         assert!(matches!(passenger.next().now_or_never(), Some(Heard::Item(News::Failed(_)))));
     }
     assert_eq!(flights.len(), 0);
@@ -114,9 +127,9 @@ fn one_asks_again_after_a_failure_however_late_the_others_notice() {
 #[test]
 fn a_flight_that_is_over_is_not_boarded() {
     let flights = Arc::new(Flights::default());
-    let mut leader = depart(seat(flights.board(key(1, None), REPLAY)), vec![failed()]);
+    let mut leader = depart(seat(flights.board(key(1, None), REPLAY, now())), vec![failed()]);
     while matches!(leader.next().now_or_never(), Some(Heard::Item(_))) {}
-    let _next = seat(flights.board(key(1, None), REPLAY));
+    let _next = seat(flights.board(key(1, None), REPLAY, now()));
     drop(leader);
     assert_eq!(flights.len(), 1, "the old one does not take the new one off the table");
 }
@@ -124,10 +137,10 @@ fn a_flight_that_is_over_is_not_boarded() {
 #[test]
 fn beyond_the_most_everybody_flies_alone() {
     let flights = Arc::new(Flights::default());
-    let _leading = seat(flights.board(key(1, None), REPLAY));
+    let _leading = seat(flights.board(key(1, None), REPLAY, now()));
     let _aboard: Vec<_> =
-        (0..MOST_ABOARD).map(|_| follower(flights.board(key(1, None), REPLAY))).collect();
-    let alone = seat(flights.board(key(1, None), REPLAY));
+        (0..MOST_ABOARD).map(|_| follower(flights.board(key(1, None), REPLAY, now()))).collect();
+    let alone = seat(flights.board(key(1, None), REPLAY, now()));
     assert!(alone.0.listed.is_none());
 }
 
@@ -138,4 +151,35 @@ fn the_errand_knows_whether_its_own_caller_is_there() {
     assert!(aboard.is_aboard());
     drop(leader);
     assert!(!aboard.is_aboard());
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_an_answer_that_is_nobody_elses_equal_requests_ask_side_by_side_for_a_while() {
+    let flights = Arc::new(Flights::default());
+    let mut leader = depart(seat(flights.board(key(1, None), REPLAY, now())), vec![landed(false)]);
+    assert!(matches!(leader.next().await, Heard::Item(News::Whole(_))));
+    drop(leader);
+    let later = now();
+    for place in 0..3 {
+        let alone = seat(flights.board(key(1, None), REPLAY, later + PASS * place / 3));
+        assert!(alone.0.listed.is_none(), "nobody can follow it");
+    }
+    assert_eq!(flights.len(), 0);
+    let _other = seat(flights.board(key(1, Some(5)), REPLAY, later));
+    let _follows = follower(flights.board(key(1, Some(5)), REPLAY, later));
+    // The next one finds out whether it is still so.
+    let _leads = seat(flights.board(key(1, None), REPLAY, later + PASS));
+    let _follows = follower(flights.board(key(1, None), REPLAY, later + PASS));
+}
+
+#[tokio::test]
+async fn an_answer_for_all_and_a_failure_keep_the_herd_together() {
+    let flights = Arc::new(Flights::default());
+    for news in [landed(true), failed()] {
+        let mut leader = depart(seat(flights.board(key(1, None), REPLAY, now())), vec![news]);
+        assert!(matches!(leader.next().await, Heard::Item(_)));
+        drop(leader);
+        let _leads = seat(flights.board(key(1, None), REPLAY, now()));
+        let _follows = follower(flights.board(key(1, None), REPLAY, now()));
+    }
 }
