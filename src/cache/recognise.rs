@@ -10,14 +10,16 @@
 //! a summary of today's news"). Languages: English, with the plainest words of German, French,
 //! Spanish, Portuguese, Italian, Chinese and Japanese for the volatile half.
 
+mod lasting;
+mod mention;
+mod moment;
+
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::TtlClass;
 use super::words::{
-    CURRENCIES, CURRENT_IS_PLAIN_AFTER, CURRENT_IS_PLAIN_BEFORE, EXPLAINS, FACTS, GONE_BY, MAKES,
-    NARRATORS, NOW, NOW_AFTER, OFFICES, OPERATIONS, OUTDATES, PROGRAMS, SPANS, TIMELESS_OPENINGS,
-    TOPICS, UNITS, UNSPACED, VOLATILE_WITHOUT_YEAR,
+    CURRENCIES, EXPLAINS, GONE_BY, MAKES, NOW, PROGRAMS, TOPICS, UNSPACED, VOLATILE_WITHOUT_YEAR,
 };
 
 /// Characters examined at either end of a text. What a long text asks for stands at its start or
@@ -139,15 +141,11 @@ impl<'t> Words<'t> {
             known.filter(move |phrase| {
                 starts_with(&self.list[at..], phrase.text)
                     && !(phrase.kind == Kind::Yearless && self.has_year())
+                    && !(phrase.kind != Kind::Now && self.is_of_no_day(at, phrase.text))
                     && !(GONE_BY.contains(&phrase.text) && self.is_narrated(at, phrase.text))
+                    && !self.is_of_a_work(at)
             })
         })
-    }
-
-    /// "Last year I planted roses", "I recently moved": the asker's own story.
-    fn is_narrated(&self, at: usize, phrase: &str) -> bool {
-        let narrates = |at: usize| self.list.get(at).is_some_and(|word| NARRATORS.contains(word));
-        narrates(at + phrase.split(' ').count()) || at > 0 && narrates(at - 1)
     }
 
     /// Whether a word of the request proper is among `known`.
@@ -179,14 +177,21 @@ impl<'t> Words<'t> {
     fn signs(&self) -> Signs {
         let said = |wanted: &[Kind]| self.phrases().any(|phrase| wanted.contains(&phrase.kind));
         Signs {
-            now: said(&[Kind::Now])
-                || self.means_now()
-                || self.means_current()
-                || self.asks_for_the_time()
-                || self.asks_for_a_price(),
+            now: !self.asks_for_a_word()
+                && (said(&[Kind::Now])
+                    || self.names_a_span()
+                    || self.means_now()
+                    || self.means_current()
+                    || self.asks_for_the_time()
+                    || self.asks_for_a_price()),
             topic: said(&[Kind::Topic, Kind::Yearless])
+                && !self.asks_for_history()
+                && !self.has_year_gone_by()
                 || self.distinct(&CURRENCIES) >= 2
                 || self.asks_for_a_state()
+                || self.asks_for_own_affairs()
+                || self.names_a_day()
+                || self.asks_for_a_worth()
                 || self.asks_for_a_holder(),
         }
     }
@@ -205,83 +210,6 @@ impl<'t> Words<'t> {
         }
     }
 
-    /// "Is it down?", "Has it passed yet?"
-    fn asks_for_a_state(&self) -> bool {
-        const STATES: [&str; 7] = ["down", "delayed", "open", "closed", "congested", "up", "yet"];
-        let request = self.request();
-        let asks = matches!(request.first(), Some(&("is" | "are" | "has" | "have" | "did")));
-        asks && (request.last().is_some_and(|last| STATES.contains(last)) || self.has("on time"))
-    }
-
-    /// "Who is the president of …": whoever it is now.
-    fn asks_for_a_holder(&self) -> bool {
-        let openings = ["who is the", "who's the", "who is", "who's"];
-        if self.has_year() {
-            return false;
-        }
-        let request = self.request();
-        openings.iter().filter(|opening| self.opens_with(opening)).any(|opening| {
-            let rest = &request[opening.split(' ').count()..];
-            let rest = match rest.first() {
-                Some(&("current" | "present" | "new" | "acting")) => &rest[1..],
-                _ => rest,
-            };
-            OFFICES.iter().any(|office| starts_with(rest, office))
-        })
-    }
-
-    /// `now` as a time ("open now?"), not as an opening ("Now explain …").
-    fn means_now(&self) -> bool {
-        self.list.iter().enumerate().skip(1).any(|(at, word)| {
-            *word == "now" && (at + 1 == self.list.len() || NOW_AFTER.contains(&self.list[at - 1]))
-        })
-    }
-
-    /// `current` as a time, not as electricity or a programmer's "current directory".
-    fn means_current(&self) -> bool {
-        self.list.iter().enumerate().any(|(at, word)| {
-            let near = |at: Option<usize>, known: &[&str]| {
-                at.and_then(|at| self.list.get(at)).is_some_and(|word| known.contains(word))
-            };
-            *word == "current"
-                && !near(Some(at + 1), &CURRENT_IS_PLAIN_BEFORE)
-                && !near(at.checked_sub(1), &CURRENT_IS_PLAIN_AFTER)
-        })
-    }
-
-    fn asks_for_the_time(&self) -> bool {
-        ["what is the time", "what's the time", "whats the time"].iter().any(|phrase| {
-            self.has(phrase) && !self.has("time complexity") && !self.has("time value")
-        })
-    }
-
-    /// "How much is …" of a thing, not of numbers.
-    fn asks_for_a_price(&self) -> bool {
-        let costs = self.list.iter().any(|word| matches!(*word, "cost" | "costs"));
-        let asks = ["how much does", "how much do", "how much will", "what does", "what do"];
-        if costs && asks.iter().any(|asks| self.has(asks)) {
-            return true;
-        }
-        self.list.windows(4).any(|four| {
-            four[0] == "how"
-                && four[1] == "much"
-                && matches!(four[2], "is" | "are" | "for")
-                && !matches!(four[3], "too" | "enough")
-                && !four[3].starts_with(|c: char| c.is_ascii_digit())
-        })
-    }
-
-    /// One of the few forms whose answer does not change.
-    fn cannot_age(&self, prompt: &str) -> bool {
-        if self.is_arithmetic() || self.converts_units() || self.translates() {
-            return true;
-        }
-        if self.explains_code(prompt) {
-            return true;
-        }
-        !self.asks_with(&OUTDATES) && !self.has_year() && self.asks_for_a_fact()
-    }
-
     /// Without courtesies at the start.
     fn request(&self) -> &[&'t str] {
         const COURTESIES: [&str; 9] =
@@ -293,66 +221,6 @@ impl<'t> Words<'t> {
 
     fn opens_with(&self, phrase: &str) -> bool {
         starts_with(self.request(), phrase)
-    }
-
-    fn is_arithmetic(&self) -> bool {
-        let mut numbers = 0;
-        let mut operations = 0;
-        for word in self.request() {
-            if word.chars().all(|c| c.is_ascii_digit()) {
-                numbers += 1;
-            } else if OPERATIONS.contains(word) {
-                operations += 1;
-            } else if !matches!(
-                *word,
-                "what"
-                    | "what's"
-                    | "is"
-                    | "calculate"
-                    | "compute"
-                    | "how"
-                    | "much"
-                    | "the"
-                    | "of"
-                    | "by"
-                    | "and"
-                    | "to"
-                    | "x"
-            ) {
-                return false;
-            }
-        }
-        numbers >= 2 || numbers == 1 && operations >= 1
-    }
-
-    fn converts_units(&self) -> bool {
-        let asks = self.opens_with("convert") || self.opens_with("how many");
-        asks && self.distinct(&UNITS) >= 2 && !self.asks_with(&SPANS) && !self.asks_with(&OUTDATES)
-    }
-
-    fn translates(&self) -> bool {
-        ["translate", "how do you say", "how do i say", "how to say"]
-            .iter()
-            .any(|opening| self.opens_with(opening))
-    }
-
-    fn explains_code(&self, prompt: &str) -> bool {
-        let has_code = prompt.contains("```") || prompt.contains('{') && prompt.contains(';');
-        let asks = ["explain this", "explain the following", "explain what this", "what does this"];
-        let things = ["code", "function", "snippet", "script", "regex", "query", "method"];
-        has_code && asks.iter().any(|opening| self.opens_with(opening)) && self.asks_with(&things)
-    }
-
-    fn asks_for_a_fact(&self) -> bool {
-        let request = self.request();
-        let ends = |word: &str| request.last().is_some_and(|last| *last == word);
-        let defines = self.opens_with("what does") && ends("mean")
-            || (self.opens_with("what is a") || self.opens_with("what is an"))
-                && request.len() <= 6;
-        defines
-            || request.len() <= 20
-                && (TIMELESS_OPENINGS.iter().any(|opening| self.opens_with(opening))
-                    || FACTS.iter().any(|fact| self.has(fact)))
     }
 }
 

@@ -184,7 +184,7 @@ fn measured(list: &str, class: TtlClass) -> [(usize, usize); 2] {
     let (mut called, mut meant, mut right) = (0, 0, 0);
     for line in list.lines() {
         let (label, prompt) = line.split_once('\t').expect("a label, a tab, a prompt");
-        assert!(["default", "volatile", "timeless"].contains(&label), "{line}");
+        assert!(["default", "volatile", "timeless", "lasting"].contains(&label), "{line}");
         let (is_called, is_meant) = (classify(prompt, false) == class, label == class.name());
         called += usize::from(is_called);
         meant += usize::from(is_meant);
@@ -193,16 +193,21 @@ fn measured(list: &str, class: TtlClass) -> [(usize, usize); 2] {
     [(right, called), (right, meant)]
 }
 
-/// The figures of the recogniser: they may move, but not unseen. The words were chosen on one list;
-/// the other was written when they stood and has changed none of them.
+/// The figures of the recogniser: they may move, but not unseen. Its words and forms were chosen on
+/// `tuned` and `development`; `held_out` was written with the latter and before the forms, `unseen`
+/// when most of the words stood, and neither has changed any. `lasting` is default or timeless.
 #[test]
 fn labelled_prompts_are_recognised_as_well_as_we_say() {
     use TtlClass::{Timeless, Volatile};
     let tuned = include_str!("../../tests/fixtures/ttl/tuned.tsv");
     let unseen = include_str!("../../tests/fixtures/ttl/unseen.tsv");
-    assert_eq!(measured(tuned, Volatile), [(106, 108), (106, 106)]);
+    let development = include_str!("../../tests/fixtures/ttl/development.tsv");
+    let held_out = include_str!("../../tests/fixtures/ttl/held_out.tsv");
+    assert_eq!(measured(development, Volatile), [(71, 72), (71, 80)]);
+    assert_eq!(measured(held_out, Volatile), [(28, 33), (28, 30)]);
+    assert_eq!(measured(tuned, Volatile), [(106, 107), (106, 106)]);
     assert_eq!(measured(tuned, Timeless), [(42, 42), (42, 44)]);
-    assert_eq!(measured(unseen, Volatile), [(29, 45), (29, 50)]);
+    assert_eq!(measured(unseen, Volatile), [(38, 53), (38, 50)]);
     assert_eq!(measured(unseen, Timeless), [(17, 17), (17, 18)]);
 }
 
