@@ -2,22 +2,43 @@
 //! whether an entry is still fresh; an expired one stays to be found as such until it is replaced,
 //! swept or pushed out.
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use moka::notification::RemovalCause;
+use moka::ops::compute::{CompResult, Op};
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
+use super::learn::number;
 use super::{CacheKey, Entry};
 
 /// What a table and the allocator add to an entry: moka's nodes and slots, five allocations.
 const ENTRY_OVERHEAD: usize = 320;
 
+/// Which keys the entry of an id is stored under, so that finding it looks at one entry and not at
+/// all of them. A name may outlive its entry where two writers meet; whoever looks asks the entry.
+#[derive(Default)]
+struct Names(Mutex<BTreeSet<(u64, [u8; 32])>>);
+
+impl Names {
+    fn keys(&self, number: u64) -> Vec<CacheKey> {
+        let names = self.lock();
+        let ours = names.range((number, [0; 32])..=(number, [u8::MAX; 32]));
+        ours.map(|(_, key)| CacheKey(*key)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<(u64, [u8; 32])>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Entries by exact key.
 pub struct Exact {
     entries: Cache<CacheKey, Arc<Entry>>,
+    names: Arc<Names>,
     inserts: AtomicU64,
     evictions: Arc<AtomicU64>,
 }
@@ -27,19 +48,22 @@ impl Exact {
     pub fn new(max_bytes: u64) -> Self {
         let evictions = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&evictions);
+        let names = Arc::new(Names::default());
+        let named = Arc::clone(&names);
         let entries = Cache::builder()
             .max_capacity(max_bytes)
             .weigher(|_, entry: &Arc<Entry>| u32::try_from(entry.bytes()).unwrap_or(u32::MAX))
             // Least recently used, and not moka's default, which may refuse a new entry in favour
             // of popular ones: what was just admitted must be found by the next request.
             .eviction_policy(EvictionPolicy::lru())
-            .eviction_listener(move |_, _, cause| {
+            .eviction_listener(move |key: Arc<CacheKey>, entry: Arc<Entry>, cause| {
+                named.lock().remove(&(number(&entry.id), key.0));
                 if cause == RemovalCause::Size {
                     counter.fetch_add(1, Ordering::Relaxed);
                 }
             })
             .build();
-        Self { entries, inserts: AtomicU64::new(0), evictions }
+        Self { entries, names, inserts: AtomicU64::new(0), evictions }
     }
 
     /// The entry of that key, fresh or not.
@@ -50,7 +74,9 @@ impl Exact {
     /// Stores an entry in place of the one of the same key; it is found from now on. The budget
     /// holds again when this returns.
     pub fn insert(&self, entry: Arc<Entry>) {
+        let name = (number(&entry.id), entry.key.0);
         self.entries.insert(entry.key, entry);
+        self.names.lock().insert(name);
         self.entries.run_pending_tasks();
         self.inserts.fetch_add(1, Ordering::Relaxed);
     }
@@ -58,7 +84,34 @@ impl Exact {
     /// Takes an entry of an earlier run back, unless a newer one of the same key is here already.
     pub fn restore(&self, entry: Arc<Entry>) {
         let is_older = |known: &Arc<Entry>| known.stored.wall < entry.stored.wall;
-        self.entries.entry(entry.key).or_insert_with_if(|| Arc::clone(&entry), is_older);
+        let place = self.entries.entry(entry.key);
+        if place.or_insert_with_if(|| Arc::clone(&entry), is_older).is_fresh() {
+            self.names.lock().insert((number(&entry.id), entry.key.0));
+        }
+    }
+
+    /// The entries of that number ([`number`] of their id): one, or none.
+    pub fn numbered(&self, wanted: u64) -> Vec<Arc<Entry>> {
+        let found = self.names.keys(wanted).into_iter().filter_map(|key| self.get(&key));
+        found.filter(|entry| number(&entry.id) == wanted).collect()
+    }
+
+    /// Removes the entries of these numbers, and returns them.
+    pub fn remove_numbered(&self, numbers: &[u64]) -> Vec<Arc<Entry>> {
+        let mut removed = Vec::new();
+        for wanted in numbers {
+            for key in self.names.keys(*wanted) {
+                let done = self.entries.entry(key).and_compute_with(|known| match known {
+                    Some(known) if number(&known.value().id) == *wanted => Op::Remove,
+                    _ => Op::Nop,
+                });
+                if let CompResult::Removed(entry) = done {
+                    removed.push(entry.into_value());
+                }
+            }
+        }
+        self.entries.run_pending_tasks();
+        removed
     }
 
     /// Every entry, fresh or not.
@@ -74,12 +127,6 @@ impl Exact {
         let removed = selected.iter().filter_map(|key| self.entries.remove(key)).collect();
         self.entries.run_pending_tasks();
         removed
-    }
-
-    /// The entries that `selects` names.
-    pub fn select(&self, selects: impl Fn(&Entry) -> bool) -> Vec<Arc<Entry>> {
-        let entries = self.entries.iter().map(|(_, entry)| entry);
-        entries.filter(|entry| selects(entry)).collect()
     }
 
     pub fn len(&self) -> u64 {

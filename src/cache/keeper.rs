@@ -5,8 +5,14 @@
 //! file for it, and waits for a moment at most, while everything is read in the background. Later
 //! the file is compared with memory now and then: what memory gave up leaves the file, and what the
 //! file missed (its queue or the disk was full, it was begun anew) is offered to it again.
+//!
+//! Here: what the cache asks of the file, and the thread. `warm` reads the file at the start,
+//! `follow` makes it hold what memory holds.
 
-use std::collections::HashMap;
+mod follow;
+mod warm;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -15,15 +21,12 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::exact::Exact;
 use super::learn::{self, Minds};
-use super::semantic::Semantic;
-use super::store::{Fault, Kept, OpenPurge, Reader, Store};
+use super::levels::Levels;
+use super::store::{OpenPurge, Store};
 use super::{CacheKey, Entry, Purge};
 use crate::now::Now;
 
-/// Rows read between two looks at who asks for a key: a millisecond's work.
-const SLICE: usize = 64;
 /// Requests that may wait for a key.
 const QUEUE: usize = 256;
 /// How long a request waits for the file: little beside an upstream call, much beside a read.
@@ -31,10 +34,6 @@ const PATIENCE: Duration = Duration::from_millis(20);
 const TICK: Duration = Duration::from_secs(1);
 /// Between two comparisons of file and memory.
 const SWEEP: Duration = Duration::from_secs(30);
-/// An entry younger than this may still be on its way to the file.
-const SETTLED: Duration = Duration::from_secs(10);
-/// Names in one order to the file.
-const CHUNK: usize = 1024;
 /// How long a stop waits for the file.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -49,17 +48,32 @@ pub(super) struct Keeper {
 #[derive(Debug)]
 struct Shared {
     store: Store,
-    exact: Option<Arc<Exact>>,
-    semantic: Option<Arc<Semantic>>,
+    levels: Arc<Levels>,
     minds: Arc<Minds>,
-    /// Held for reading by whoever stores, for writing by whoever purges: a purge falls between two
-    /// entries, never between an entry's place in memory and its place in the file. It holds the
-    /// purges that entries still to be read have to pass.
-    gate: RwLock<Vec<(Purge, Now)>>,
+    /// Held for reading by whoever stores, for writing by whoever takes out: a removal falls between
+    /// two entries, never between an entry's place in memory and its place in the file.
+    gate: RwLock<Gate>,
     /// Everything that the file held was read.
     is_warm: AtomicBool,
     /// Told when it was, or when it never will be.
     warmed: (Mutex<()>, Condvar),
+}
+
+/// What entries have to pass that are still to be read from the file.
+#[derive(Debug, Default)]
+struct Gate {
+    purges: Vec<(Purge, Now)>,
+    /// Numbers of entries that were retired.
+    retired: HashSet<u64>,
+}
+
+impl Gate {
+    fn bars(&self, entry: &Entry) -> bool {
+        let is_purged =
+            |(what, at): &(Purge, Now)| entry.stored.wall <= at.wall && what.selects(entry, *at);
+        self.purges.iter().any(is_purged)
+            || (!self.retired.is_empty() && self.retired.contains(&learn::number(&entry.id)))
+    }
 }
 
 enum Message {
@@ -71,7 +85,7 @@ enum Message {
 /// Proof that no purge is under way.
 pub(super) struct Storing<'k> {
     shared: &'k Shared,
-    _gate: RwLockReadGuard<'k, Vec<(Purge, Now)>>,
+    _gate: RwLockReadGuard<'k, Gate>,
 }
 
 impl Storing<'_> {
@@ -86,12 +100,7 @@ impl Keeper {
     ///
     /// # Errors
     /// The system refuses a thread.
-    pub fn start(
-        store: Store,
-        exact: Option<Arc<Exact>>,
-        semantic: Option<Arc<Semantic>>,
-        minds: Arc<Minds>,
-    ) -> std::io::Result<Self> {
+    pub fn start(store: Store, levels: Arc<Levels>, minds: Arc<Minds>) -> std::io::Result<Self> {
         // What was learnt comes before the entries that it is about.
         let unusable = minds.restore(store.states());
         if unusable > 0 {
@@ -102,8 +111,7 @@ impl Keeper {
         }
         let shared = Arc::new(Shared {
             store,
-            exact,
-            semantic,
+            levels,
             minds,
             gate: RwLock::default(),
             is_warm: AtomicBool::new(false),
@@ -171,6 +179,24 @@ impl Keeper {
         self.begin_purge(what, now, remove).0
     }
 
+    /// Takes entries out of memory with `remove`, and out of the file moments later; those of them
+    /// that only the file holds so far never come to memory.
+    pub fn retire(&self, numbers: &[u64], remove: impl FnOnce() -> Vec<Arc<Entry>>) {
+        let mut gate = self.shared.write();
+        let removed = remove();
+        if !self.shared.is_warm.load(Ordering::Acquire) {
+            gate.retired.extend(numbers);
+        }
+        self.shared.store.withdraw(names(&removed));
+    }
+
+    /// Takes entries out of the semantic level with `remove`; in the file they lose their vectors,
+    /// so that they do not come back to that level.
+    pub fn supersede(&self, remove: impl FnOnce() -> Vec<Arc<Entry>>) {
+        let _gate = self.shared.write();
+        self.shared.store.strip(names(&remove()));
+    }
+
     fn begin_purge(
         &self,
         what: &Purge,
@@ -180,7 +206,7 @@ impl Keeper {
         let mut gate = self.shared.write();
         let ids = remove().into_iter().map(|entry| entry.id.clone()).collect();
         if !self.shared.is_warm.load(Ordering::Acquire) {
-            gate.push((what.clone(), now));
+            gate.purges.push((what.clone(), now));
         }
         // In line before the next entry can be.
         (ids, self.shared.store.purge(what.clone(), now))
@@ -248,176 +274,18 @@ impl Shared {
         }
     }
 
-    /// Writes down what was learnt since the last time.
-    fn note_minds(&self) {
-        for (name, bytes) in self.minds.changed() {
-            self.store.save_state(&name, bytes);
-        }
-    }
-
-    /// Reads the whole file into memory, and first what somebody waits for. Whether to stop.
-    fn warm(&self, messages: &Receiver<Message>) -> bool {
-        let begun = Now::read().mono;
-        let mut restored = 0;
-        match self.read_all(messages, &mut restored) {
-            Ok(true) => return true,
-            Ok(false) => {}
-            Err(fault) => {
-                tracing::warn!(%fault, restored, "the cache's file could not be read to its end");
-                self.store.report(fault);
-            }
-        }
-        let mut gate = self.write();
-        self.is_warm.store(true, Ordering::Release);
-        gate.clear();
-        drop(gate);
-        if let Some(semantic) = &self.semantic {
-            // Entries that expired or were dropped meanwhile leave their groups.
-            let here = semantic.all().iter().map(|entry| learn::number(&entry.id)).collect();
-            self.minds.keep_only(&here);
-        }
-        self.warmed.1.notify_all();
-        let took_ms = Now::read().mono.duration_since(begun).as_millis() as u64;
-        tracing::info!(entries = restored, took_ms, "answers of an earlier run are back");
-        false
-    }
-
-    fn read_all(&self, messages: &Receiver<Message>, restored: &mut usize) -> Result<bool, Fault> {
-        let reader = self.store.reader()?;
-        let mut from = None;
-        loop {
-            if self.answer(&reader, messages) {
-                return Ok(true);
-            }
-            let (entries, next) = self.slice(&reader, from)?;
-            *restored += entries;
-            if next.is_none() {
-                return Ok(false);
-            }
-            from = next;
-        }
-    }
-
-    /// One batch of rows into memory: how many entries, and where the next one begins.
-    fn slice(&self, reader: &Reader, from: Option<i64>) -> Result<(usize, Option<i64>), Fault> {
-        let batch = reader.batch(from, SLICE, Now::read())?;
-        let next = batch.next;
-        let entries = batch.entries.len();
-        self.restore(batch.entries);
-        self.store.discard(batch.rejected, batch.vectors);
-        Ok((entries, next))
-    }
-
-    /// Serves those who wait for a key. Whether to stop.
-    fn answer(&self, reader: &Reader, messages: &Receiver<Message>) -> bool {
-        while let Ok(message) = messages.try_recv() {
-            match message {
-                Message::Close => return true,
-                Message::Find(key, done) => {
-                    // A fault shows again in the pass over all rows.
-                    if let Ok(Some(entry)) = reader.find(&key, Now::read()) {
-                        self.restore(vec![entry]);
-                        _ = done.send(());
-                    }
-                }
-            }
-        }
-        false
-    }
-
-    /// Puts entries of the file into memory, except where memory knows better: a purge, or a newer
-    /// entry of the same key.
-    fn restore(&self, entries: Vec<Entry>) {
-        let purges = self.read();
-        for entry in entries {
-            let is_purged = |(what, at): &(Purge, Now)| {
-                entry.stored.wall <= at.wall && what.selects(&entry, *at)
-            };
-            if purges.iter().any(is_purged) {
-                continue;
-            }
-            let entry = Arc::new(entry);
-            if let Some(exact) = &self.exact {
-                exact.restore(Arc::clone(&entry));
-            }
-            if let Some(semantic) = &self.semantic
-                && entry.vector.is_some()
-            {
-                semantic.restore(entry);
-            }
-        }
-    }
-
-    /// Every fresh entry of either level; of two with the same key, the newer.
-    fn resident(&self, now: Now) -> HashMap<CacheKey, Arc<Entry>> {
-        let exact = self.exact.iter().flat_map(|exact| exact.all());
-        let semantic = self.semantic.iter().flat_map(|semantic| semantic.all());
-        let mut resident = HashMap::<CacheKey, Arc<Entry>>::new();
-        for entry in exact.chain(semantic).filter(|entry| entry.is_fresh(now)) {
-            let known = resident.entry(entry.key).or_insert_with(|| Arc::clone(&entry));
-            if known.stored.wall < entry.stored.wall {
-                *known = entry;
-            }
-        }
-        resident
-    }
-
-    /// Makes the file hold what memory holds.
-    fn compare(&self, now: Now) -> Result<(), Fault> {
-        if self.store.kept() != Kept::InFile {
-            return Ok(());
-        }
-        // In this order: what came in between is in memory, and at worst written twice.
-        let mut in_file: HashMap<CacheKey, String> =
-            self.store.reader()?.names()?.into_iter().collect();
-        let resident = self.resident(now);
-        let missing: Vec<&Arc<Entry>> = resident
-            .values()
-            .filter(|entry| in_file.get(&entry.key) != Some(&entry.id) && entry.age(now) > SETTLED)
-            .collect();
-        for entries in missing.chunks(CHUNK) {
-            let storing = self.read();
-            for entry in entries.iter().filter(|entry| self.holds(entry)) {
-                self.store.put(Arc::clone(entry));
-            }
-            drop(storing);
-        }
-        in_file.retain(|key, id| resident.get(key).is_none_or(|entry| entry.id != *id));
-        let gone: Vec<(CacheKey, String)> = in_file.into_iter().collect();
-        for entries in gone.chunks(CHUNK) {
-            self.store.remove(entries.to_vec());
-        }
-        Ok(())
-    }
-
-    /// Whether memory holds that very entry.
-    fn holds(&self, entry: &Entry) -> bool {
-        let is_it = |found: Arc<Entry>| found.id == entry.id;
-        self.exact.as_ref().and_then(|exact| exact.get(&entry.key)).is_some_and(is_it)
-            || self.semantic.as_ref().and_then(|it| it.get(&entry.key)).is_some_and(is_it)
-    }
-
-    /// Tells the file how often entries were of use, where that changed.
-    fn note_hits(&self, noted: &mut HashMap<CacheKey, u64>) {
-        let resident = self.resident(Now::read()).into_values();
-        let counted = resident.map(|entry| (entry.key, entry.hits.load(Ordering::Relaxed)));
-        let hits: HashMap<CacheKey, u64> = counted.filter(|(_, hits)| *hits > 0).collect();
-        let is_news = |hit: &(CacheKey, u64)| noted.get(&hit.0) != Some(&hit.1);
-        let news = hits.iter().map(|(key, count)| (*key, *count)).filter(is_news);
-        let changed: Vec<(CacheKey, u64)> = news.collect();
-        for part in changed.chunks(CHUNK) {
-            self.store.touch(part.to_vec());
-        }
-        *noted = hits;
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, Vec<(Purge, Now)>> {
+    fn read(&self) -> RwLockReadGuard<'_, Gate> {
         self.gate.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Vec<(Purge, Now)>> {
+    fn write(&self) -> RwLockWriteGuard<'_, Gate> {
         self.gate.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Entries as the file calls them.
+fn names(entries: &[Arc<Entry>]) -> Vec<(CacheKey, String)> {
+    entries.iter().map(|entry| (entry.key, entry.id.clone())).collect()
 }
 
 #[cfg(test)]

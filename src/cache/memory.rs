@@ -3,7 +3,6 @@
 //! It looks, admits and purges; what may be stored and what the verdict means for the request is
 //! decided elsewhere. `now` is an argument throughout.
 
-use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,8 +10,10 @@ use serde::Serialize;
 
 use super::exact::Exact;
 use super::feedback::{Feedback, Label};
+use super::holdings::Holdings;
 use super::keeper::Keeper;
 use super::learn::{self, Advice, Arbiter, Lesson, Minds, Pending, Question, Teacher};
+use super::levels::{Kept, Levels};
 use super::negatives::Negatives;
 use super::purge::{Purge, Undone};
 use super::semantic::{Found, Semantic};
@@ -30,24 +31,14 @@ use crate::now::Now;
 /// asked for each request, so that a reload can switch the cache on.
 #[derive(Debug)]
 pub struct Cache {
-    /// Before the levels, so that its thread is joined before they go.
+    /// Before what it takes entries out of, so that its thread is joined before that goes.
     teacher: Teacher,
-    pub(super) exact: Option<Arc<Exact>>,
-    semantic: Option<Arc<Semantic>>,
-    /// `None`: answers are kept in memory only.
-    pub(super) keeper: Option<Keeper>,
+    pub(super) holdings: Arc<Holdings>,
     /// Of both levels' budgets.
     max_bytes: u64,
     candidates: usize,
     min_similarity: f32,
     negatives: Negatives,
-}
-
-/// A stored entry and the levels that hold it.
-#[derive(Debug, Clone)]
-pub struct Kept {
-    pub entry: Arc<Entry>,
-    pub levels: Vec<Level>,
 }
 
 /// What the cache holds and has done since it began.
@@ -107,16 +98,16 @@ impl Cache {
 
     fn with(settings: &settings::Cache, semantic: Option<Semantic>) -> Self {
         let minds = Arc::new(Minds::new());
-        let exact = settings.exact.enabled.then(|| Arc::new(Exact::new(settings.exact.max_bytes)));
-        let semantic = semantic.map(Arc::new);
+        let exact = settings.exact.enabled.then(|| Exact::new(settings.exact.max_bytes));
         if let Some(semantic) = &semantic {
             semantic.report_to(minds.clone());
         }
+        let holdings = Arc::new(Holdings::new(Levels { exact, semantic }));
+        let retire_from = Arc::clone(&holdings);
+        let retire = Box::new(move |numbers: &[u64]| retire_from.retire(numbers));
         let cache = Self {
-            teacher: Teacher::synchronous(minds, retire(exact.clone(), semantic.clone())),
-            exact,
-            semantic,
-            keeper: None,
+            teacher: Teacher::synchronous(minds, retire),
+            holdings,
             max_bytes: settings.exact.max_bytes.saturating_add(settings.semantic.max_bytes),
             candidates: settings.semantic.candidates,
             min_similarity: settings.semantic.min_similarity,
@@ -132,50 +123,39 @@ impl Cache {
     ///
     /// # Errors
     /// The system refuses a thread. A file that cannot be used is no error: see [`Store::kept`].
-    pub fn keep_in(mut self, folder: &Path, embedder: Option<&str>) -> std::io::Result<Self> {
-        if self.exact.is_none() && self.semantic.is_none() {
+    pub fn keep_in(self, folder: &Path, embedder: Option<&str>) -> std::io::Result<Self> {
+        let levels = &self.holdings.levels;
+        if levels.exact.is_none() && levels.semantic.is_none() {
             return Ok(self);
         }
         // Without the level, vectors are of no use in memory; the file keeps them meanwhile.
-        let embedder = embedder.filter(|_| self.semantic.is_some());
+        let embedder = embedder.filter(|_| levels.semantic.is_some());
         // The file holds what memory holds, in less room; the rest is for learnt states.
         let max_bytes = self.max_bytes.saturating_add(self.max_bytes / 4).saturating_add(1 << 30);
         let store = Store::start(folder, embedder, max_bytes)?;
-        self.keeper = Some(Keeper::start(
-            store,
-            self.exact.clone(),
-            self.semantic.clone(),
-            self.teacher.share(),
-        )?);
+        let keeper = Keeper::start(store, Arc::clone(levels), self.teacher.share())?;
+        // A cache that has a file already stays with it.
+        _ = self.holdings.keeper.set(keeper);
         Ok(self)
     }
 
     /// Brings into memory what the file has for a request: for a dry run, which keeps none.
     pub fn recollect(&self, reader: &Reader, keyed: &Keyed, now: Now) -> Result<(), Fault> {
         for entry in reader.relatives(keyed, now)? {
-            let entry = Arc::new(entry);
-            if let Some(exact) = &self.exact {
-                exact.restore(Arc::clone(&entry));
-            }
-            if let Some(semantic) = self.semantic.as_ref().filter(|_| entry.vector.is_some()) {
-                semantic.restore(entry);
-            }
+            self.holdings.levels.restore(&Arc::new(entry));
         }
         Ok(())
     }
 
     /// The file, if answers are kept in one.
     pub fn store(&self) -> Option<&Store> {
-        self.keeper.as_ref().map(Keeper::store)
+        self.holdings.store()
     }
 
     /// After an exact lookup that found nothing: brings the entry of an earlier run into memory if
     /// the file has it, within some milliseconds. Whether to look again.
     pub async fn fetch(&self, keyed: &Keyed) -> bool {
-        match &self.keeper {
-            Some(keeper) if self.exact.is_some() => keeper.fetch(&keyed.exact).await,
-            _ => false,
-        }
+        self.holdings.fetch(&keyed.exact).await
     }
 
     /// Looks for the very same request. Counting the hit is for whoever serves it.
@@ -184,7 +164,7 @@ impl Cache {
             return CacheVerdict::Request(RequestDetail::NoCache);
         }
         let nothing = CacheVerdict::Miss { detail: None, evidence: None };
-        let entry = self.exact.as_ref().and_then(|exact| exact.get(&keyed.exact));
+        let entry = self.holdings.levels.exact.as_ref().and_then(|exact| exact.get(&keyed.exact));
         let Some(entry) = entry else { return nothing };
         match terms.fitness(&entry) {
             Fitness::Fits { .. } => serve(Level::Exact, entry, None, keyed),
@@ -198,7 +178,7 @@ impl Cache {
     /// terms, and others that are only too old or too late for this caller; but for those that a
     /// caller has found to answer another question.
     pub fn neighbours(&self, keyed: &Keyed, vector: &Vector, terms: &Terms<'_>) -> Vec<Found> {
-        let Some(semantic) = &self.semantic else { return Vec::new() };
+        let Some(semantic) = &self.holdings.levels.semantic else { return Vec::new() };
         let mut found =
             semantic.search(&keyed.scope, vector, self.candidates, self.min_similarity, terms);
         self.negatives.strike(&keyed.exact, &mut found, |found| found.entry.key);
@@ -260,25 +240,13 @@ impl Cache {
 
     /// The entry of that exact key, fresh or not.
     pub fn before(&self, keyed: &Keyed) -> Option<Arc<Entry>> {
-        self.exact.as_ref()?.get(&keyed.exact)
+        self.holdings.levels.exact.as_ref()?.get(&keyed.exact)
     }
 
     /// Stores an entry in both levels, in place of the one of the same exact key. The exact level
     /// finds it when this returns, the semantic level (if the entry has a vector) moments later.
     pub fn admit(&self, entry: Entry) {
-        let entry = Arc::new(entry);
-        let storing = self.keeper.as_ref().map(Keeper::storing);
-        if let Some(exact) = &self.exact {
-            exact.insert(Arc::clone(&entry));
-        }
-        if let Some(semantic) = &self.semantic
-            && entry.vector.is_some()
-        {
-            semantic.insert(Arc::clone(&entry));
-        }
-        if let Some(storing) = storing {
-            storing.put(entry);
-        }
+        self.holdings.admit(Arc::new(entry));
     }
 
     /// Removes what `what` selects from both levels and from the file, entries still on their way
@@ -288,50 +256,24 @@ impl Cache {
     /// # Errors
     /// They are gone from memory, but the file may still hold them; why.
     pub fn purge(&self, what: &Purge, now: Now) -> Result<usize, Undone> {
-        let Some(keeper) = &self.keeper else {
-            let removed = self.forget(what, now);
-            return Ok(distinct(removed.iter().map(|entry| entry.id.as_str())));
-        };
-        let count = |ids: Vec<String>| distinct(ids.iter().map(String::as_str));
-        match keeper.purge(what, now, || self.forget(what, now)) {
-            Ok(ids) => Ok(count(ids)),
-            Err((ids, why)) => {
-                let path = keeper.store().path().to_owned();
-                Err(Undone { purged: count(ids), path, why })
-            }
-        }
+        self.holdings.purge(what, now)
     }
 
     /// As [`Self::purge`] for whoever must not wait: gone from memory when this returns, from the
     /// file moments later.
     pub fn withdraw(&self, what: &Purge, now: Now) -> usize {
-        let ids = match &self.keeper {
-            Some(keeper) => keeper.withdraw(what, now, || self.forget(what, now)),
-            None => self.forget(what, now).iter().map(|entry| entry.id.clone()).collect(),
-        };
-        distinct(ids.iter().map(String::as_str))
-    }
-
-    /// Removes what `what` selects from memory.
-    fn forget(&self, what: &Purge, now: Now) -> Vec<Arc<Entry>> {
-        let selects = |entry: &Entry| what.selects(entry, now);
-        let mut removed = Vec::new();
-        removed.extend(self.exact.iter().flat_map(|exact| exact.remove_if(selects)));
-        removed.extend(self.semantic.iter().flat_map(|semantic| semantic.remove_if(selects)));
-        removed
+        self.holdings.withdraw(what, now)
     }
 
     /// Removes one entry from the semantic level: a newer answer to the same question is there. The
     /// exact level keeps it for its own prompt.
     pub fn supersede(&self, id: &str) {
-        if let Some(semantic) = &self.semantic {
-            semantic.remove_if(|entry| entry.id == id);
-        }
+        self.holdings.supersede(learn::number(id));
     }
 
     /// Takes over how long expired answers are kept, of new settings.
     pub fn keep_expired(&self, settings: &settings::Cache) {
-        if let Some(semantic) = &self.semantic {
+        if let Some(semantic) = &self.holdings.levels.semantic {
             semantic.keep_expired(settings.stale_while_revalidate.max(settings.stale_if_error));
         }
     }
@@ -360,22 +302,15 @@ impl Cache {
 
     /// The entry of that id and where it is, while it is stored.
     pub fn kept(&self, id: &str) -> Option<Kept> {
-        let is_it = |entry: &Entry| entry.id == id;
-        let at_exact = self.exact.as_ref().and_then(|exact| exact.select(is_it).pop());
-        let at_semantic = self.semantic.as_ref().and_then(|semantic| semantic.select(is_it).pop());
-        let levels = [(Level::Exact, &at_exact), (Level::Semantic, &at_semantic)];
-        let levels = levels.into_iter().filter(|(_, found)| found.is_some());
-        let levels = levels.map(|(level, _)| level).collect();
-        Some(Kept { entry: at_exact.or(at_semantic)?, levels })
+        self.holdings.levels.kept(id)
     }
 
     /// The entries of the same scope that are known to have the same answer, itself included.
     pub fn group_of(&self, entry: &Entry) -> Vec<Arc<Entry>> {
-        let Some(semantic) = &self.semantic else { return Vec::new() };
-        let members = self.minds().group_of(entry);
-        semantic.select(|other| {
-            other.scope == entry.scope && members.contains(&learn::number(&other.id))
-        })
+        let Some(semantic) = &self.holdings.levels.semantic else { return Vec::new() };
+        let mut members = semantic.numbered(&self.minds().group_of(entry));
+        members.retain(|other| other.scope == entry.scope);
+        members
     }
 
     /// Pairs of questions that are kept apart.
@@ -386,7 +321,7 @@ impl Cache {
     /// Writes what waits to be written and closes the file, within seconds even if it does not
     /// answer: for the end of the process.
     pub fn close(&self) {
-        if let Some(keeper) = &self.keeper {
+        if let Some(keeper) = self.holdings.keeper.get() {
             keeper.close();
         }
     }
@@ -395,10 +330,10 @@ impl Cache {
     /// everything in the file is in memory, and all that was admitted is in the file.
     pub fn flush(&self) {
         self.teacher.flush();
-        if let Some(keeper) = &self.keeper {
+        if let Some(keeper) = self.holdings.keeper.get() {
             keeper.flush();
         }
-        if let Some(semantic) = &self.semantic {
+        if let Some(semantic) = &self.holdings.levels.semantic {
             semantic.flush();
         }
     }
@@ -406,23 +341,26 @@ impl Cache {
     /// Entries of a level.
     pub fn entries(&self, level: Level) -> u64 {
         match level {
-            Level::Exact => self.exact.as_ref().map_or(0, |exact| exact.len()),
-            Level::Semantic => {
-                self.semantic.as_ref().map_or(0, |semantic| semantic.stats().entries as u64)
-            }
+            Level::Exact => self.holdings.levels.exact.as_ref().map_or(0, |exact| exact.len()),
+            Level::Semantic => self
+                .holdings
+                .levels
+                .semantic
+                .as_ref()
+                .map_or(0, |semantic| semantic.stats().entries as u64),
         }
     }
 
     /// Bytes of both levels, as the budgets count them: an entry in both counts twice, though most
     /// of it is shared.
     pub fn bytes(&self) -> u64 {
-        let exact = self.exact.as_ref().map_or(0, |exact| exact.bytes());
-        exact + self.semantic.as_ref().map_or(0, |semantic| semantic.stats().bytes)
+        let exact = self.holdings.levels.exact.as_ref().map_or(0, |exact| exact.bytes());
+        exact + self.holdings.levels.semantic.as_ref().map_or(0, |semantic| semantic.stats().bytes)
     }
 
     pub fn stats(&self) -> Stats {
         let mut stats = Stats { file: self.store().map(Store::stats), ..Stats::default() };
-        if let Some(exact) = &self.exact {
+        if let Some(exact) = &self.holdings.levels.exact {
             stats.exact = ExactStats {
                 entries: exact.len(),
                 bytes: exact.bytes(),
@@ -430,7 +368,7 @@ impl Cache {
                 evictions: exact.evictions(),
             };
         }
-        if let Some(semantic) = &self.semantic {
+        if let Some(semantic) = &self.holdings.levels.semantic {
             let table = semantic.stats();
             stats.semantic = SemanticStats {
                 entries: table.entries as u64,
@@ -446,28 +384,9 @@ impl Cache {
     }
 }
 
-/// Takes entries out whose stored answer is no longer the answer, by number.
-type Retire = Box<dyn Fn(&[u64]) + Send + Sync>;
-
-/// Removes entries, by number, from both levels.
-fn retire(exact: Option<Arc<Exact>>, semantic: Option<Arc<Semantic>>) -> Retire {
-    Box::new(move |numbers| {
-        let selects = |entry: &Entry| numbers.contains(&learn::number(&entry.id));
-        let gone = semantic.iter().flat_map(|semantic| semantic.remove_if(selects));
-        let keys: HashSet<_> = gone.map(|entry| entry.key).collect();
-        if let Some(exact) = &exact {
-            exact.remove_if(|entry: &Entry| keys.contains(&entry.key));
-        }
-    })
-}
-
 /// The stored answer is longer than the request allows.
 fn too_long(entry: &Entry, keyed: &Keyed) -> bool {
     keyed.limit.is_some_and(|limit| entry.usage.completion_tokens > limit)
-}
-
-fn distinct<'i>(ids: impl Iterator<Item = &'i str>) -> usize {
-    ids.collect::<HashSet<_>>().len()
 }
 
 /// The last condition on an entry that answers the question: no longer than the caller's limit.

@@ -6,6 +6,7 @@
 //! the question is `verify`'s business.
 
 mod queue;
+mod state;
 mod table;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::learn::Minds;
+use super::learn::{Minds, number};
 use super::{CacheKey, Entry, Scope, Terms};
 use crate::config::settings::SemanticCache;
 use crate::embed::Vector;
@@ -175,9 +176,20 @@ impl Semantic {
         removed
     }
 
-    /// The stored entries that `selects` names, without those still queued.
-    pub fn select(&self, selects: impl Fn(&Entry) -> bool) -> Vec<Arc<Entry>> {
-        self.shared.table.select(selects)
+    /// As [`Self::remove_if`], for the entries of these numbers; it need not look at all.
+    pub fn remove_numbered(&self, numbers: &[u64]) -> Vec<Arc<Entry>> {
+        let writer = self.shared.table.writer();
+        let is_meant = |entry: &Entry| numbers.contains(&number(&entry.id));
+        let mut removed = self.shared.queue.remove_if(is_meant);
+        removed.extend(self.shared.table.remove_numbered(&writer, numbers));
+        drop(writer);
+        self.shared.queue.wake();
+        removed
+    }
+
+    /// The stored entries of these numbers, without those still queued.
+    pub fn numbered(&self, numbers: &[u64]) -> Vec<Arc<Entry>> {
+        self.shared.table.numbered(numbers)
     }
 
     /// Waits until everything inserted so far can be found.

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
+use super::follow::SETTLED;
 use super::*;
 use crate::cache::memory::tests::{entry, exact, keyed, semantic, settings};
-use crate::cache::store::FILE;
+use crate::cache::store::{FILE, Fault, Kept};
 use crate::cache::{Cache, Level};
 use crate::config::settings;
 
@@ -107,6 +108,47 @@ fn a_withdrawal_does_not_wait_and_still_arrives() {
     assert_eq!(warm(folder.path()).entries(Level::Exact), 199);
 }
 
+/// What the file would bring back if the process died now.
+fn in_file(cache: &Cache) -> Vec<String> {
+    let store = cache.store().expect("it has a file");
+    assert!(store.flush(Duration::from_secs(30)));
+    let names = store.reader().and_then(|reader| reader.names()).expect("readable");
+    names.into_iter().map(|(_, id)| id).collect()
+}
+
+#[test]
+fn what_is_retired_leaves_the_file_at_once_also_before_it_was_read() {
+    let now = Now::read();
+    for is_warm in [true, false] {
+        let folder = folder();
+        filled(folder.path(), now);
+        let cache = of(&settings(), folder.path());
+        if is_warm {
+            cache.flush();
+        }
+        cache.holdings.retire(&[learn::number("7"), learn::number("199")]);
+        assert_eq!(exact(&cache, "b", "question 7", now), MISS);
+        cache.flush();
+        assert_eq!((cache.entries(Level::Exact), cache.entries(Level::Semantic)), (198, 198));
+        let names = in_file(&cache);
+        assert_eq!(names.len(), 198, "warm: {is_warm}");
+        assert!(!names.contains(&"7".to_owned()) && !names.contains(&"199".to_owned()));
+    }
+}
+
+#[test]
+fn a_superseded_answer_stays_superseded() {
+    let (folder, now) = (folder(), Now::read());
+    filled(folder.path(), now);
+    let cache = warm(folder.path());
+    cache.supersede("7");
+    assert_eq!(exact(&cache, "b", "question 7", now), "7", "for its own words it is the answer");
+    drop(cache);
+    let cache = warm(folder.path());
+    assert_eq!((cache.entries(Level::Exact), cache.entries(Level::Semantic)), (200, 199));
+    assert_eq!(exact(&cache, "b", "question 7", now), "7");
+}
+
 #[test]
 fn purges_among_admissions_leave_memory_and_file_alike() {
     let (folder, now) = (folder(), Now::read());
@@ -156,7 +198,7 @@ fn the_file_follows_memory() {
         cache.admit(entry(&format!("{place}"), "a", &format!("question {place}"), 0.0, now));
     }
     cache.flush();
-    let keeper = cache.keeper.as_ref().expect("it has a file");
+    let keeper = cache.holdings.keeper.get().expect("it has a file");
     let names = || keeper.store().reader().and_then(|reader| reader.names()).expect("readable");
     assert_eq!(names().len(), 100);
     let settled = now.after(SETTLED * 2);
@@ -188,12 +230,21 @@ fn hits_are_remembered() {
     let (folder, now) = (folder(), Now::read());
     filled(folder.path(), now);
     let hits = |cache: &Cache| {
-        let found =
-            cache.exact.as_ref().and_then(|exact| exact.get(&keyed("b", "question 7").exact));
+        let found = cache
+            .holdings
+            .levels
+            .exact
+            .as_ref()
+            .and_then(|exact| exact.get(&keyed("b", "question 7").exact));
         found.expect("stored").hits.load(Ordering::Relaxed)
     };
     let cache = warm(folder.path());
-    let found = cache.exact.as_ref().and_then(|exact| exact.get(&keyed("b", "question 7").exact));
+    let found = cache
+        .holdings
+        .levels
+        .exact
+        .as_ref()
+        .and_then(|exact| exact.get(&keyed("b", "question 7").exact));
     found.expect("stored").hits.store(5, Ordering::Relaxed);
     cache.close();
     drop(cache);
@@ -255,7 +306,7 @@ async fn start_with_a_hundred_thousand_entries() {
     said += &format!("; last exact key after {} ms and {asked} lookups", ms(begun));
     cache.flush();
     said += &format!("; {} in memory after {} ms", cache.entries(Level::Exact), ms(begun));
-    let keeper = cache.keeper.as_ref().expect("it has a file");
+    let keeper = cache.holdings.keeper.get().expect("it has a file");
     let begun = Now::read().mono;
     keeper.shared.compare(now).expect("a file that works");
     said += &format!("; compared in {} ms", ms(begun));

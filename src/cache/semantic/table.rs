@@ -4,15 +4,14 @@
 //! entry enters the table before its vector enters the index, and leaves it after: a search never
 //! meets an id that it cannot resolve unless the entry is just being removed, and then skips it.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::{
     Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
 
 use super::super::learn::{self, Minds};
-use super::super::value::value;
 use super::super::verify::Profile;
 use super::super::{CacheKey, Entry, Scope};
+use super::state::{SCOPE_BYTES, State, Stored};
 use crate::embed::Vector;
 use crate::index::{Foresight, Limits, ScopeIndex, hnsw};
 use crate::now::Now;
@@ -25,14 +24,6 @@ fn index_bytes(vector: &Vector) -> usize {
     const TABLE: usize = 240;
     TABLE + hnsw::POINT_BYTES * 4 / 3 + size_of_val(&**vector) / 3
 }
-
-/// Entries that eviction chooses from. Of sixteen drawn the worst is among the worst tenth of all
-/// with a probability of 81 %, and among the worst quarter with 99 %; looking at all of them would
-/// hold the lock for milliseconds.
-const SAMPLE: usize = 16;
-
-/// What a scope costs beside its entries.
-const SCOPE_BYTES: usize = size_of::<ScopeIndex>() + 160;
 
 #[derive(Debug)]
 pub(super) struct Table {
@@ -49,33 +40,6 @@ pub(super) struct Table {
 /// Proof that the caller is the one writer.
 #[derive(Debug)]
 pub(super) struct Writer<'a>(#[expect(dead_code, reason = "held for its drop")] MutexGuard<'a, ()>);
-
-#[derive(Debug, Default)]
-struct State {
-    entries: HashMap<u64, Stored>,
-    keys: HashMap<CacheKey, u64>,
-    scopes: HashMap<Scope, Arc<ScopeIndex>>,
-    /// Every id, in no order: what samples are drawn from.
-    ids: Vec<u64>,
-    /// Where the draw stands. The same inserts evict the same entries in every run.
-    draw: u64,
-    /// Scopes whose index has work to do.
-    due: HashSet<Scope>,
-    bytes: u64,
-    next: u64,
-    inserts: u64,
-    evictions: u64,
-}
-
-#[derive(Debug)]
-struct Stored {
-    entry: Arc<Entry>,
-    profile: Arc<Profile>,
-    number: u64,
-    bytes: u64,
-    /// Its place in `ids`.
-    place: usize,
-}
 
 /// A neighbour with all that the verifier needs.
 #[derive(Debug, Clone)]
@@ -159,6 +123,7 @@ impl Table {
             state.ids.push(id);
             state.bytes += bytes;
             let number = learn::number(&entry.id);
+            state.numbers.insert((number, id));
             let stored = Stored { entry: Arc::clone(&entry), profile, number, bytes, place };
             state.entries.insert(id, stored);
             (id, index)
@@ -212,13 +177,6 @@ impl Table {
         self.read().entries.values().map(|stored| Arc::clone(&stored.entry)).collect()
     }
 
-    /// The entries that `selects` names.
-    pub(super) fn select(&self, selects: impl Fn(&Entry) -> bool) -> Vec<Arc<Entry>> {
-        let state = self.read();
-        let chosen = state.entries.values().filter(|stored| selects(&stored.entry));
-        chosen.map(|stored| Arc::clone(&stored.entry)).collect()
-    }
-
     /// Removes those of `found` that `selects` names.
     pub(super) fn remove_found(&self, found: &[Found], selects: impl Fn(&Entry) -> bool) {
         let writer = self.writer();
@@ -237,6 +195,22 @@ impl Table {
             let state = self.read();
             let chosen = state.entries.iter().filter(|(_, stored)| selects(&stored.entry));
             chosen.map(|(id, _)| *id).collect()
+        };
+        selected.into_iter().filter_map(|id| self.remove(writer, id)).collect()
+    }
+
+    /// The entries of these numbers.
+    pub(super) fn numbered(&self, numbers: &[u64]) -> Vec<Arc<Entry>> {
+        let state = self.read();
+        let entry = |id: u64| Some(Arc::clone(&state.entries.get(&id)?.entry));
+        numbers.iter().flat_map(|number| state.ids_of(*number)).filter_map(entry).collect()
+    }
+
+    /// Removes the entries of these numbers, and returns them.
+    pub(super) fn remove_numbered(&self, writer: &Writer<'_>, numbers: &[u64]) -> Vec<Arc<Entry>> {
+        let selected: Vec<u64> = {
+            let state = self.read();
+            numbers.iter().flat_map(|number| state.ids_of(*number)).collect()
         };
         selected.into_iter().filter_map(|id| self.remove(writer, id)).collect()
     }
@@ -305,6 +279,7 @@ impl Table {
         let mut state = self.write();
         let stored = state.entries.remove(&id)?;
         state.keys.remove(&stored.entry.key);
+        state.numbers.remove(&(stored.number, id));
         state.bytes -= stored.bytes;
         let emptied = if is_empty { state.scopes.remove(&scope) } else { None };
         if is_empty {
@@ -334,36 +309,5 @@ impl Table {
 
     fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn total_bytes(&self) -> u64 {
-        self.bytes + (self.scopes.len() * SCOPE_BYTES) as u64
-    }
-
-    /// Whom to evict: the entry of least value among some that are drawn, the oldest among equals.
-    fn victim(&mut self, now: Now) -> Option<u64> {
-        let drawn: Vec<u64> = if self.ids.len() <= 2 * SAMPLE {
-            self.ids.clone()
-        } else {
-            (0..SAMPLE).map(|_| self.drawn()).collect()
-        };
-        let worth = |id: &u64| {
-            let stored = self.entries.get(id);
-            stored.map_or(0.0, |stored| value(&stored.entry, stored.bytes, now))
-        };
-        let least = drawn.into_iter().map(|id| (worth(&id), id));
-        least.min_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1))).map(|(_, id)| id)
-    }
-
-    /// One id by chance; there is one. (SplitMix64.)
-    fn drawn(&mut self) -> u64 {
-        self.draw = self.draw.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.draw;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        let places = self.ids.len() as u64;
-        self.ids[((mixed ^ (mixed >> 31)) % places) as usize]
     }
 }

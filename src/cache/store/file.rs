@@ -222,6 +222,22 @@ impl Batch<'_> {
         Ok(())
     }
 
+    /// Removes the vector of the entry of that key, if it is still the one of that id.
+    pub fn strip(&self, key: &[u8], id: &[u8]) -> Result<(), Fault> {
+        let sql = "DELETE FROM vectors WHERE row IN \
+                   (SELECT row FROM entries WHERE key = ?1 AND id = ?2)";
+        self.tx.execute(sql, params![key, id])?;
+        Ok(())
+    }
+
+    /// Removes every entry of that id, and returns how many there were.
+    pub fn remove_named(&self, id: &[u8]) -> Result<usize, Fault> {
+        // All that is read for it is the index by key and id, some 100 bytes an entry.
+        let sql = "DELETE FROM entries WHERE row IN \
+                   (SELECT row FROM entries INDEXED BY entries_by_key WHERE id = ?1)";
+        Ok(self.tx.execute(sql, params![id])?)
+    }
+
     pub fn remove_row(&self, row: i64) -> Result<(), Fault> {
         self.tx.execute("DELETE FROM entries WHERE row = ?1", params![row])?;
         Ok(())

@@ -110,21 +110,7 @@ impl Store {
     /// # Errors
     /// The system refuses a thread.
     pub fn start(folder: &Path, embedder: Option<&str>, max_bytes: u64) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared {
-            folder: folder.to_owned(),
-            path: folder.join(FILE),
-            embedder: embedder.map(str::to_owned),
-            max_bytes,
-            pending: Pending::default(),
-            kept: Mutex::new(Kept::Failing("it was not opened yet".to_owned())),
-            opened: AtomicU64::new(0),
-            is_forgotten: AtomicBool::new(false),
-            written: AtomicU64::new(0),
-            lost: AtomicU64::new(0),
-            rejected: AtomicU64::new(0),
-            renewed: AtomicU64::new(0),
-            failures: AtomicU64::new(0),
-        });
+        let shared = Arc::new(Shared::new(folder, embedder, max_bytes));
         let writer = Writer::new(Arc::clone(&shared));
         let name = "cache-file".to_owned();
         let thread = std::thread::Builder::new().name(name).spawn(move || writer.run())?;
@@ -154,6 +140,21 @@ impl Store {
     /// Removes entries that memory gave up. Whether there was room for the order.
     pub fn remove(&self, entries: Vec<(CacheKey, String)>) -> bool {
         self.shared.pending.push(Change::Remove(entries))
+    }
+
+    /// Removes entries that are not to come back. The order is always taken, and one that fails is
+    /// repeated when the file can be used again.
+    pub fn withdraw(&self, entries: Vec<(CacheKey, String)>) {
+        if !entries.is_empty() {
+            self.shared.pending.push(Change::Withdraw(entries));
+        }
+    }
+
+    /// Removes the vectors of entries: from now on they are for the exact level only.
+    pub fn strip(&self, entries: Vec<(CacheKey, String)>) {
+        if !entries.is_empty() {
+            self.shared.pending.push(Change::Strip(entries));
+        }
     }
 
     /// Notes how often entries were served. Whether there was room for the note.
@@ -275,6 +276,24 @@ impl OpenPurge {
 }
 
 impl Shared {
+    fn new(folder: &Path, embedder: Option<&str>, max_bytes: u64) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            path: folder.join(FILE),
+            embedder: embedder.map(str::to_owned),
+            max_bytes,
+            pending: Pending::default(),
+            kept: Mutex::new(Kept::Failing("it was not opened yet".to_owned())),
+            opened: AtomicU64::new(0),
+            is_forgotten: AtomicBool::new(false),
+            written: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+            rejected: AtomicU64::new(0),
+            renewed: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+        }
+    }
+
     fn set(&self, kept: Kept) {
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
     }

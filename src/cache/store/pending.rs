@@ -1,4 +1,5 @@
-//! What waits to be written: bounded in number and in bytes, except for what somebody waits for.
+//! What waits to be written: bounded in number and in bytes, except for what somebody waits
+//! for and what must not come back.
 //! Putting something here never waits for the disk.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -20,6 +21,10 @@ const BYTES: usize = 64 << 20;
 pub(super) enum Change {
     Put(Arc<Entry>),
     Remove(Vec<(CacheKey, String)>),
+    /// As `Remove`, but owed until it is done.
+    Withdraw(Vec<(CacheKey, String)>),
+    /// Entries that are to lose their vectors.
+    Strip(Vec<(CacheKey, String)>),
     /// Hits of entries.
     Touch(Vec<(CacheKey, u64)>),
     /// Rows that are no entries, and rows whose vector is no use.
@@ -71,10 +76,10 @@ impl Pending {
             Change::Put(entry) => entry.bytes(),
             _ => 0,
         };
-        let awaited = matches!(change, Change::Purge(_) | Change::Flush(_));
+        let must = matches!(change, Change::Purge(_) | Change::Flush(_) | Change::Withdraw(_));
         let mut work = self.lock();
         let is_full = work.changes.len() >= LIMIT || work.bytes + bytes > BYTES;
-        if work.closing || (is_full && !awaited) {
+        if work.closing || (is_full && !must) {
             return false;
         }
         work.bytes += bytes;

@@ -295,6 +295,55 @@ fn a_full_disk_costs_entries_and_nothing_else() {
 }
 
 #[test]
+fn what_is_withdrawn_while_the_file_fails_is_gone_when_it_works_again() {
+    let now = Now::read();
+    let folder = filled(4, now);
+    let shared = Arc::new(Shared::new(folder.path(), Some(EMBEDDER), ROOM));
+    let mut writer = Writer::new(Arc::clone(&shared));
+    let named = |place: usize| {
+        let prompt = format!("question {place}");
+        vec![(CacheKey(hash(&prompt)), format!("id of {prompt}"))]
+    };
+    writer.broken(Fault::Io("no such disk".into()));
+    writer.commit(vec![Change::Withdraw(named(0)), Change::Remove(named(1))], &[], &mut Vec::new());
+    assert_eq!(prompts(&folder, now).len(), 4);
+    writer.open();
+    writer.commit(Vec::new(), &[], &mut Vec::new());
+    // What memory evicted may stay for a while: it is no wrong answer.
+    assert_eq!(prompts(&folder, now), ["question 1", "question 2", "question 3"]);
+}
+
+#[test]
+fn a_stripped_entry_keeps_all_but_its_vector() {
+    let now = Now::read();
+    let folder = filled(2, now);
+    let store = open(&folder);
+    let name = |id: &str| vec![(CacheKey(hash("question 0")), id.to_owned())];
+    store.strip(name("a newer one"));
+    assert!(store.flush(PATIENCE));
+    let vectors = || {
+        let batch = all(&store.reader().expect("open"), now);
+        assert!(batch.vectors.is_empty());
+        batch.entries.iter().map(|entry| entry.vector.is_some()).collect::<Vec<_>>()
+    };
+    assert_eq!(vectors(), [true, true]);
+    store.strip(name("id of question 0"));
+    assert!(store.flush(PATIENCE));
+    assert_eq!(vectors(), [false, true]);
+}
+
+#[test]
+fn one_entry_is_purged_by_its_id() {
+    let now = Now::read();
+    let folder = filled(3, now);
+    let store = open(&folder);
+    let purge = |id: &str| store.purge(Purge::Entry(id.into()), now).wait();
+    assert_eq!(purge("id of question 1"), Ok(vec!["id of question 1".to_owned()]));
+    assert_eq!(purge("id of question 1"), Ok(Vec::new()));
+    assert_eq!(prompts(&folder, now), ["question 0", "question 2"]);
+}
+
+#[test]
 fn learnt_states_come_back_whole_or_not_at_all() {
     let (folder, now) = (tempfile::tempdir().expect("a folder"), Now::read());
     let store = open(&folder);

@@ -14,7 +14,7 @@ use super::file::{Batch, File};
 use super::pending::{Change, PurgeOrder, Work};
 use super::record::{Clock, Record, VectorRecord};
 use super::{Kept, Shared};
-use crate::cache::Purge;
+use crate::cache::{CacheKey, Purge};
 use crate::config::paths;
 use crate::now::Now;
 
@@ -22,6 +22,8 @@ use crate::now::Now;
 const TICK: Duration = Duration::from_secs(1);
 /// Between two attempts at a file that could not be used.
 const RETRY: Duration = Duration::from_secs(5);
+/// Withdrawn entries that are remembered while the file cannot be used.
+const MAX_OWED: usize = 65_536;
 /// Between two words about the same trouble.
 const SILENCE: Duration = Duration::from_secs(60);
 
@@ -31,6 +33,8 @@ pub(super) struct Writer {
     /// Held from the first success to the end of the process.
     lock: Option<fs::File>,
     file: Option<File>,
+    /// Entries that are not to come back, and could not be removed yet.
+    owed: Vec<(CacheKey, String)>,
     /// Something was committed since the last checkpoint.
     dirty: bool,
     checked: Instant,
@@ -46,6 +50,7 @@ impl Writer {
             shared,
             lock: None,
             file: None,
+            owed: Vec::new(),
             dirty: false,
             checked: now,
             tried: now,
@@ -85,7 +90,7 @@ impl Writer {
     }
 
     /// Takes the lock, opens the file, and begins a damaged one anew.
-    fn open(&mut self) {
+    pub fn open(&mut self) {
         self.tried = Now::read().mono;
         match self.attempt() {
             Ok(file) => {
@@ -138,19 +143,24 @@ impl Writer {
     }
 
     /// Commits a batch, or counts it as lost: what memory still holds is offered again later.
-    fn commit(
+    pub fn commit(
         &mut self,
         batch: Vec<Change>,
         states: &[(String, Vec<u8>)],
         waiting: &mut Vec<SyncSender<bool>>,
     ) {
         let mut committed = true;
-        if !batch.is_empty() || !states.is_empty() {
+        let owes = self.file.is_some() && !self.owed.is_empty();
+        if !batch.is_empty() || !states.is_empty() || owes {
             let puts = batch.iter().filter(|change| matches!(change, Change::Put(_))).count();
             let counter = match self.try_commit(&batch, states) {
-                Ok(()) => &self.shared.written,
+                Ok(()) => {
+                    self.owed.clear();
+                    &self.shared.written
+                }
                 Err(fault) => {
                     committed = false;
+                    self.owe(batch);
                     self.broken(fault);
                     &self.shared.lost
                 }
@@ -170,6 +180,7 @@ impl Writer {
     ) -> Result<(), Fault> {
         let Some(file) = &mut self.file else { return Err(Fault::Held) };
         let batch = file.batch()?;
+        remove(&batch, &self.owed)?;
         for change in changes {
             write(&batch, change, self.shared.embedder.as_deref())?;
         }
@@ -179,6 +190,26 @@ impl Writer {
         batch.commit(Now::read().wall)?;
         self.dirty = true;
         Ok(())
+    }
+
+    /// What was to be removed for good, and was not, is removed before anything else is written. A
+    /// file of another process is its own business.
+    fn owe(&mut self, batch: Vec<Change>) {
+        if self.lock.is_none() {
+            return;
+        }
+        for change in batch {
+            if let Change::Withdraw(entries) = change {
+                self.owed.extend(entries);
+            }
+        }
+        if self.owed.len() > MAX_OWED {
+            // Better no file than one with so many answers that were found wrong.
+            self.owed.clear();
+            if let Err(fault) = self.shared.forget_file() {
+                self.trouble(&fault);
+            }
+        }
     }
 
     /// Removes what a purge selects, for good; where that cannot be done the whole file goes, so
@@ -239,7 +270,7 @@ impl Writer {
 
     /// The file failed at something: it is closed, and opened again later; a damaged one is begun
     /// anew at once.
-    fn broken(&mut self, fault: Fault) {
+    pub fn broken(&mut self, fault: Fault) {
         if self.file.take().is_none() {
             return;
         }
@@ -283,6 +314,11 @@ pub(super) fn lock(path: &Path) -> Result<fs::File, Fault> {
 pub(super) fn purge(file: &mut File, what: &Purge, now: Now) -> Result<Vec<String>, Fault> {
     let seen = file.seen()?;
     let batch = file.durable_batch()?;
+    if let Purge::Entry(id) = what {
+        let removed = batch.remove_named(id.as_bytes())?;
+        batch.commit(now.wall)?;
+        return Ok(vec![id.clone(); removed]);
+    }
     let clock = Clock { now, seen };
     let ids = batch.remove_if(|record, hits| {
         let entry = record.unproven(hits, clock).ok()?;
@@ -292,6 +328,10 @@ pub(super) fn purge(file: &mut File, what: &Purge, now: Now) -> Result<Vec<Strin
     Ok(ids)
 }
 
+fn remove(batch: &Batch<'_>, entries: &[(CacheKey, String)]) -> Result<(), Fault> {
+    entries.iter().try_for_each(|(key, id)| batch.remove(&key.0, id.as_bytes()))
+}
+
 fn write(batch: &Batch<'_>, change: &Change, embedder: Option<&str>) -> Result<(), Fault> {
     match change {
         Change::Put(entry) => {
@@ -299,8 +339,9 @@ fn write(batch: &Batch<'_>, change: &Change, embedder: Option<&str>) -> Result<(
             let vector = embedder.and_then(|embedder| VectorRecord::of(entry, embedder));
             batch.put(&record, vector.as_ref(), entry.hits.load(Ordering::Relaxed))
         }
-        Change::Remove(entries) => {
-            entries.iter().try_for_each(|(key, id)| batch.remove(&key.0, id.as_bytes()))
+        Change::Remove(entries) | Change::Withdraw(entries) => remove(batch, entries),
+        Change::Strip(entries) => {
+            entries.iter().try_for_each(|(key, id)| batch.strip(&key.0, id.as_bytes()))
         }
         Change::Touch(hits) => hits.iter().try_for_each(|(key, hits)| batch.touch(key, *hits)),
         Change::Discard { rows, vectors } => {

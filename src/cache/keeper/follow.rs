@@ -1,0 +1,82 @@
+//! From memory to the file, beside what is written when it happens: what memory gave up leaves, what
+//! the file missed is offered again, and what changes all the time is noted now and then.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::Shared;
+use crate::cache::store::{Fault, Kept};
+use crate::cache::{CacheKey, Entry};
+use crate::now::Now;
+
+/// An entry younger than this may still be on its way to the file.
+pub(super) const SETTLED: Duration = Duration::from_secs(10);
+/// Names in one order to the file.
+const CHUNK: usize = 1024;
+
+impl Shared {
+    /// Writes down what was learnt since the last time.
+    pub(super) fn note_minds(&self) {
+        for (name, bytes) in self.minds.changed() {
+            self.store.save_state(&name, bytes);
+        }
+    }
+
+    /// Makes the file hold what memory holds.
+    pub(super) fn compare(&self, now: Now) -> Result<(), Fault> {
+        if self.store.kept() != Kept::InFile {
+            return Ok(());
+        }
+        // In this order: what came in between is in memory, and at worst written twice.
+        let mut in_file: HashMap<CacheKey, String> =
+            self.store.reader()?.names()?.into_iter().collect();
+        let resident = self.resident(now);
+        let missing: Vec<&Arc<Entry>> = resident
+            .values()
+            .filter(|entry| in_file.get(&entry.key) != Some(&entry.id) && entry.age(now) > SETTLED)
+            .collect();
+        for entries in missing.chunks(CHUNK) {
+            let storing = self.read();
+            for entry in entries.iter().filter(|entry| self.levels.holds(entry)) {
+                self.store.put(Arc::clone(entry));
+                if !self.is_neighbour(entry) {
+                    self.store.strip(vec![(entry.key, entry.id.clone())]);
+                }
+            }
+            drop(storing);
+        }
+        in_file.retain(|key, id| resident.get(key).is_none_or(|entry| entry.id != *id));
+        let gone: Vec<(CacheKey, String)> = in_file.into_iter().collect();
+        for entries in gone.chunks(CHUNK) {
+            self.store.remove(entries.to_vec());
+        }
+        Ok(())
+    }
+
+    /// Tells the file how often entries were of use, where that changed.
+    pub(super) fn note_hits(&self, noted: &mut HashMap<CacheKey, u64>) {
+        let resident = self.resident(Now::read()).into_values();
+        let counted = resident.map(|entry| (entry.key, entry.hits.load(Ordering::Relaxed)));
+        let hits: HashMap<CacheKey, u64> = counted.filter(|(_, hits)| *hits > 0).collect();
+        let is_news = |hit: &(CacheKey, u64)| noted.get(&hit.0) != Some(&hit.1);
+        let news = hits.iter().map(|(key, count)| (*key, *count)).filter(is_news);
+        let changed: Vec<(CacheKey, u64)> = news.collect();
+        for part in changed.chunks(CHUNK) {
+            self.store.touch(part.to_vec());
+        }
+        *noted = hits;
+    }
+
+    /// Every fresh entry of either level.
+    pub(super) fn resident(&self, now: Now) -> HashMap<CacheKey, Arc<Entry>> {
+        self.levels.resident(|entry| entry.is_fresh(now))
+    }
+
+    /// Whether the semantic level holds that very entry.
+    fn is_neighbour(&self, entry: &Entry) -> bool {
+        let found = self.levels.semantic.as_ref().and_then(|it| it.get(&entry.key));
+        found.is_some_and(|found| found.id == entry.id)
+    }
+}
