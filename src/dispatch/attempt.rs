@@ -53,6 +53,7 @@ pub(super) async fn attempt(
         let failure = refusal(order, target, &mut reply).await;
         return Err(conclude(entry, permit, failure));
     }
+    let status = reply.status;
     if is_encoded(&reply) {
         return Err(conclude(entry, permit, Failure::Malformed));
     }
@@ -78,7 +79,7 @@ pub(super) async fn attempt(
             Err(failure) => return Err(conclude(entry, permit, failure)),
         }
     };
-    Ok(Answer { planned: target.clone(), headers, body, attempt: index })
+    Ok(Answer { planned: target.clone(), status, headers, body, attempt: index })
 }
 
 /// Streams must show content within `first_content`, counted from sending; a JSON answer's head

@@ -76,6 +76,8 @@ pub struct Order {
 pub struct Answer {
     /// Who answered.
     pub planned: Planned,
+    /// The upstream's status: 200, or another one that says success.
+    pub status: u16,
     /// The upstream's headers that may pass: content type, `openai-processing-ms`,
     /// `openai-version`.
     pub headers: Vec<(HeaderName, HeaderValue)>,

@@ -107,6 +107,7 @@ fn renewed(
     let finished = answer.ok()?;
     let made = Made {
         planned: &finished.planned,
+        status: finished.status,
         body: finished.body,
         usage: finished.usage,
         cost: finished.cost,

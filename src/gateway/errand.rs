@@ -197,7 +197,7 @@ impl Errand {
         let observing = self.claim.asked.settings.routing.mode == Mode::Observe;
         let (tier, target) = (answer.planned.tier.clone(), answer.planned.model.label());
         self.record.answered_by(tier.as_deref(), &target, observing);
-        let settlement = self.claim.settle(answer.planned, answer.attempt);
+        let settlement = self.claim.settle(answer.planned, answer.status, answer.attempt);
         let mut origin =
             Origin { tier, target, request: self.record.id().to_owned(), head: HeaderMap::new() };
         match answer.body {

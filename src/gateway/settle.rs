@@ -48,6 +48,7 @@ pub struct Settlement {
     pub(super) asked: Asked,
     cache: Arc<Cache>,
     planned: Planned,
+    status: u16,
     /// Place of the answering attempt in the record's log.
     attempt: usize,
     /// What savings are counted against.
@@ -78,11 +79,12 @@ impl Claim {
         Self { cache: gateway.cache.clone(), admission, asked, permit }
     }
 
-    /// `planned` answers, in the attempt at this place of the record's log.
-    pub fn settle(self, planned: Planned, attempt: usize) -> Settlement {
+    /// `planned` answers under this status, in the attempt at this place of the record's log.
+    pub fn settle(self, planned: Planned, status: u16, attempt: usize) -> Settlement {
         Settlement {
             cache: self.cache,
             planned,
+            status,
             attempt,
             baseline: baseline(&self.asked),
             admission: self.admission,
@@ -158,6 +160,7 @@ impl Settlement {
         }
         let made = Made {
             planned: &self.planned,
+            status: self.status,
             body: body.clone(),
             usage: *usage,
             cost,
@@ -174,6 +177,8 @@ impl Settlement {
 #[derive(Debug)]
 pub struct Made<'a> {
     pub planned: &'a Planned,
+    /// The upstream's.
+    pub status: u16,
     /// A whole `chat.completion`.
     pub body: Bytes,
     pub usage: Usage,
@@ -214,7 +219,10 @@ impl Admission {
         let settings = &asked.settings.cache;
         let Life { class, ttl } = asked.life.by(&made.planned.model, &asked.policy, &settings.ttl);
         let bytes = made.body.len();
-        let candidate = Candidate { answer, bytes, complete: true, no_store: false, ttl };
+        // That everything has arrived is why it comes here; that it is all there is, the status says
+        // (RFC 9111, section 3: a 206 is a part, and what a 201 or 203 means here nobody knows).
+        let complete = made.status == 200;
+        let candidate = Candidate { answer, bytes, complete, no_store: false, ttl };
         admission::admit(&candidate, settings)?;
         Ok(Entry {
             id: id.to_owned(),

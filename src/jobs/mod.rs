@@ -88,8 +88,9 @@ pub struct Ask {
 /// A job's answer.
 #[derive(Debug, Clone)]
 pub struct Finished {
-    /// Who answered.
+    /// Who answered, and under which status of those that say success.
     pub planned: Planned,
+    pub status: u16,
     /// A whole `chat.completion` object, and what it says.
     pub body: Bytes,
     pub completion: Completion,

@@ -76,7 +76,7 @@ impl Running {
             log: self.log.clone(),
         };
         let answer = dispatcher.dispatch(order).await.map_err(NoAnswer::Failed)?;
-        let Answer { planned, body, attempt, .. } = answer;
+        let Answer { planned, status, body, attempt, .. } = answer;
         let gathered = match body {
             AnswerBody::Whole { bytes, completion } => Gathered {
                 usage: completion.usage,
@@ -94,7 +94,7 @@ impl Running {
         let (body, completion) = gathered.whole.ok_or(NoAnswer::Cut)?;
         let cost = price.map(|_| self.log.spent());
         let took = Now::read().mono.saturating_duration_since(started.mono);
-        Ok(Finished { planned, body, completion, usage, cost, took })
+        Ok(Finished { planned, status, body, completion, usage, cost, took })
     }
 }
 

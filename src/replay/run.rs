@@ -191,7 +191,7 @@ impl<'a> Run<'a> {
         let entry = format!("row-{}", number + 1);
         let body = completion(row, number, &planned.model, &answered);
         let took = Duration::ZERO;
-        let made = Made { planned, body, usage: answered, cost: spent, took };
+        let made = Made { planned, status: 200, body, usage: answered, cost: spent, took };
         if rehearsal.renew(self.gateway, &entry, made) {
             self.made_by.insert(entry, number);
         }
@@ -228,7 +228,8 @@ impl<'a> Run<'a> {
         let entry = format!("row-{}", trace.row + 1);
         let body = completion(row, trace.row, &planned.model, &answered);
         let took = Duration::ZERO;
-        let made = Made { planned: &planned, body, usage: answered, cost: trace.cost, took };
+        let made =
+            Made { planned: &planned, status: 200, body, usage: answered, cost: trace.cost, took };
         let verdicts = self.verdicts(rehearsal, trace.row);
         if rehearsal.remember(self.gateway, &entry, made, verdicts) {
             self.made_by.insert(entry, trace.row);

@@ -137,6 +137,9 @@ fn whole() -> Vec<(&'static str, Act)> {
                 body: good.clone(),
             },
         ),
+        ("an answer with status 201", status(201)),
+        ("an answer with status 203", status(203)),
+        ("an answer with status 206", status(206)),
         ("no answer", Act::Hang),
     ]
 }
@@ -233,7 +236,17 @@ fn streamed() -> Vec<(&'static str, Act)> {
             text(json!({"error": {"message": "overloaded"}}).to_string()),
         ),
         ("status 500 instead of a stream", status(500)),
+        ("stream with status 201", with_status(201, &good)),
+        ("stream with status 206", with_status(206, &good)),
     ]
+}
+
+/// A stream that is whole, under a status other than 200.
+fn with_status(status: u16, events: &[String]) -> Act {
+    let head = format!(
+        "HTTP/1.1 {status} X\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+    );
+    Act::Raw([head, events.concat()].concat().into_bytes())
 }
 
 /// Whether the gateway has an answer to the prompt, without asking anybody.
@@ -291,6 +304,19 @@ async fn a_caller_who_leaves_early_stores_nothing_by_halves() {
     assert!(response.chunk().await.expect("readable").is_some());
     drop(response);
     assert!(!is_stored(&gateway, PROMPT).await);
+}
+
+#[tokio::test]
+async fn the_same_stream_under_another_status_reaches_the_caller() {
+    let events = stream_of(&["an ", "answer"], true);
+    for (status, stored) in [(200, true), (206, false)] {
+        let gateway = TestGateway::with(ONE_ATTEMPT).await;
+        gateway.upstream.then(with_status(status, &events));
+        let answer = gateway.send(&chat_stream("mini", PROMPT), &[]).await;
+        assert!(answer.text.contains("answer") && answer.text.contains("[DONE]"), "{status}");
+        assert_eq!(is_stored(&gateway, PROMPT).await, stored, "{status}");
+        gateway.finish().await;
+    }
 }
 
 #[tokio::test]
