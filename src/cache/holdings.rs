@@ -66,8 +66,8 @@ impl Holdings {
         }
     }
 
-    /// As [`Self::purge`] for whoever must not wait: gone from memory when this returns, from the
-    /// file moments later.
+    /// As [`Self::purge`] for whoever will not wait for a file that is slow: gone from memory when
+    /// this returns, from the file then or moments later.
     pub fn withdraw(&self, what: &Purge, now: Now) -> usize {
         let remove = || self.levels.remove(what, now);
         let ids = match self.keeper.get() {

@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 
 use super::learn::{self, Minds};
 use super::levels::Levels;
+use super::negatives::{Negatives, Pair};
 use super::store::{OpenPurge, Store};
 use super::{CacheKey, Entry, Purge};
 use crate::now::Now;
@@ -34,6 +35,9 @@ const PATIENCE: Duration = Duration::from_millis(20);
 const TICK: Duration = Duration::from_secs(1);
 /// Between two comparisons of file and memory.
 const SWEEP: Duration = Duration::from_secs(30);
+/// How long a withdrawal waits for the file. It stands without; but whoever complained of an answer
+/// should not meet it again because the process died the moment after.
+const COURTESY: Duration = Duration::from_secs(1);
 /// How long a stop waits for the file.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -50,9 +54,12 @@ struct Shared {
     store: Store,
     levels: Arc<Levels>,
     minds: Arc<Minds>,
+    negatives: Arc<Negatives>,
     /// Held for reading by whoever stores, for writing by whoever takes out: a removal falls between
     /// two entries, never between an entry's place in memory and its place in the file.
     gate: RwLock<Gate>,
+    /// What was learnt in earlier runs is here, so that writing it down loses nothing.
+    has_learnt: AtomicBool,
     /// Everything that the file held was read.
     is_warm: AtomicBool,
     /// Told when it was, or when it never will be.
@@ -100,23 +107,24 @@ impl Keeper {
     ///
     /// # Errors
     /// The system refuses a thread.
-    pub fn start(store: Store, levels: Arc<Levels>, minds: Arc<Minds>) -> std::io::Result<Self> {
-        // What was learnt comes before the entries that it is about.
-        let unusable = minds.restore(store.states());
-        if unusable > 0 {
-            tracing::warn!(
-                unusable,
-                "what was learnt of some traffic is another version's; it is learnt anew"
-            );
-        }
+    pub fn start(
+        store: Store,
+        levels: Arc<Levels>,
+        minds: Arc<Minds>,
+        negatives: Arc<Negatives>,
+    ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             store,
             levels,
             minds,
+            negatives,
             gate: RwLock::default(),
             is_warm: AtomicBool::new(false),
+            has_learnt: AtomicBool::new(false),
             warmed: Default::default(),
         });
+        // What was learnt comes before the entries that it is about, and before the first request.
+        shared.recall();
         let (messages, waiting) = sync_channel(QUEUE);
         let work = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("cache-keeper".into());
@@ -169,14 +177,17 @@ impl Keeper {
         }
     }
 
-    /// Purges memory, and the file moments later. Returns the ids of what memory held.
+    /// Purges memory, and the file moments later; waits a second at most for it. Returns the ids of
+    /// what memory held.
     pub fn withdraw(
         &self,
         what: &Purge,
         now: Now,
         remove: impl FnOnce() -> Vec<Arc<Entry>>,
     ) -> Vec<String> {
-        self.begin_purge(what, now, remove).0
+        let (ids, open) = self.begin_purge(what, now, remove);
+        open.wait_for(COURTESY);
+        ids
     }
 
     /// Takes entries out of memory with `remove`, and out of the file moments later; those of them
@@ -195,6 +206,11 @@ impl Keeper {
     pub fn supersede(&self, remove: impl FnOnce() -> Vec<Arc<Entry>>) {
         let _gate = self.shared.write();
         self.shared.store.strip(names(&remove()));
+    }
+
+    /// Keeps two questions apart in later runs too.
+    pub fn keep_apart(&self, pair: Pair) {
+        self.shared.store.keep_apart(vec![pair]);
     }
 
     fn begin_purge(
@@ -249,12 +265,19 @@ impl Shared {
     fn run(&self, messages: &Receiver<Message>) {
         let mut swept = Now::read().mono;
         let mut noted = HashMap::new();
+        // The opening of the file after which all that was learnt was written down.
+        let mut opened = self.store.opened();
         loop {
             if !self.is_warm.load(Ordering::Acquire) && self.store.opened() > 0 {
                 if self.warm(messages) {
                     return;
                 }
                 self.note_hits(&mut noted);
+            }
+            if self.is_warm.load(Ordering::Acquire) && self.store.opened() != opened {
+                // It was another process's so far, or failed, or was begun anew.
+                opened = self.store.opened();
+                self.note_all();
             }
             match messages.recv_timeout(TICK) {
                 Ok(Message::Find(_, done)) => drop(done),

@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::exact::Exact;
 use super::learn::number;
@@ -15,6 +17,8 @@ use crate::now::Now;
 pub(super) struct Levels {
     pub exact: Option<Exact>,
     pub semantic: Option<Semantic>,
+    /// Milliseconds for which an expired entry may still be of use.
+    pub grace_ms: AtomicU64,
 }
 
 /// A stored entry and the levels that hold it.
@@ -25,6 +29,20 @@ pub struct Kept {
 }
 
 impl Levels {
+    /// From now on expired entries are kept for so long: they may be served late.
+    pub fn keep_expired(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.grace_ms.store(millis, Ordering::Relaxed);
+        if let Some(semantic) = &self.semantic {
+            semantic.keep_expired(time);
+        }
+    }
+
+    /// How long expired entries are kept.
+    pub fn grace(&self) -> Duration {
+        Duration::from_millis(self.grace_ms.load(Ordering::Relaxed))
+    }
+
     /// Stores an entry in place of the one of its key. The exact level finds it when this returns,
     /// the semantic level moments later.
     pub fn insert(&self, entry: &Arc<Entry>) {
@@ -66,12 +84,13 @@ impl Levels {
         removed
     }
 
-    /// Every entry of either level that `keeps` says is of use; of two with the same key, the newer.
-    pub fn resident(&self, keeps: impl Fn(&Entry) -> bool) -> HashMap<CacheKey, Arc<Entry>> {
+    /// Every entry of either level that may still be served; of two with the same key, the newer.
+    pub fn resident(&self, now: Now) -> HashMap<CacheKey, Arc<Entry>> {
+        let grace = self.grace();
         let exact = self.exact.iter().flat_map(Exact::all);
         let semantic = self.semantic.iter().flat_map(Semantic::all);
         let mut resident = HashMap::<CacheKey, Arc<Entry>>::new();
-        for entry in exact.chain(semantic).filter(|entry| keeps(entry)) {
+        for entry in exact.chain(semantic).filter(|entry| entry.is_usable(now, grace)) {
             let known = resident.entry(entry.key).or_insert_with(|| Arc::clone(&entry));
             if known.stored.wall < entry.stored.wall {
                 *known = entry;

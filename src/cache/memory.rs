@@ -5,8 +5,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-
-use serde::Serialize;
+use std::sync::atomic::AtomicU64;
 
 use super::exact::Exact;
 use super::feedback::{Feedback, Label};
@@ -17,7 +16,7 @@ use super::levels::{Kept, Levels};
 use super::negatives::Negatives;
 use super::purge::{Purge, Undone};
 use super::semantic::{Found, Semantic};
-use super::store::{Fault, Reader, Store, StoreStats};
+use super::store::{Fault, Reader, Store};
 use super::{
     CacheVerdict, Entry, Evidence, Fitness, Keyed, Level, MissDetail, RequestDetail, Selected,
     Terms,
@@ -38,40 +37,7 @@ pub struct Cache {
     max_bytes: u64,
     candidates: usize,
     min_similarity: f32,
-    negatives: Negatives,
-}
-
-/// What the cache holds and has done since it began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Stats {
-    pub exact: ExactStats,
-    pub semantic: SemanticStats,
-    /// Absent without `cache.persistence`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub file: Option<StoreStats>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct ExactStats {
-    pub entries: u64,
-    pub bytes: u64,
-    pub inserts: u64,
-    /// Pushed out by the budget.
-    pub evictions: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct SemanticStats {
-    pub entries: u64,
-    pub bytes: u64,
-    pub inserts: u64,
-    /// Pushed out by either budget.
-    pub evictions: u64,
-    pub scopes: u64,
-    /// Removed vectors that graphs still hold.
-    pub tombstones: u64,
-    /// Not stored: the queue was full, or the entry could not be.
-    pub dropped: u64,
+    pub(super) negatives: Arc<Negatives>,
 }
 
 impl Cache {
@@ -102,7 +68,8 @@ impl Cache {
         if let Some(semantic) = &semantic {
             semantic.report_to(minds.clone());
         }
-        let holdings = Arc::new(Holdings::new(Levels { exact, semantic }));
+        let grace_ms = AtomicU64::new(0);
+        let holdings = Arc::new(Holdings::new(Levels { exact, semantic, grace_ms }));
         let retire_from = Arc::clone(&holdings);
         let retire = Box::new(move |numbers: &[u64]| retire_from.retire(numbers));
         let cache = Self {
@@ -111,7 +78,7 @@ impl Cache {
             max_bytes: settings.exact.max_bytes.saturating_add(settings.semantic.max_bytes),
             candidates: settings.semantic.candidates,
             min_similarity: settings.semantic.min_similarity,
-            negatives: Negatives::default(),
+            negatives: Arc::default(),
         };
         cache.keep_expired(settings);
         cache
@@ -133,14 +100,23 @@ impl Cache {
         // The file holds what memory holds, in less room; the rest is for learnt states.
         let max_bytes = self.max_bytes.saturating_add(self.max_bytes / 4).saturating_add(1 << 30);
         let store = Store::start(folder, embedder, max_bytes)?;
-        let keeper = Keeper::start(store, Arc::clone(levels), self.teacher.share())?;
+        store.keep_expired(levels.grace());
+        let keeper = Keeper::start(
+            store,
+            Arc::clone(levels),
+            self.teacher.share(),
+            Arc::clone(&self.negatives),
+        )?;
         // A cache that has a file already stays with it.
         _ = self.holdings.keeper.set(keeper);
         Ok(self)
     }
 
     /// Brings into memory what the file has for a request: for a dry run, which keeps none.
-    pub fn recollect(&self, reader: &Reader, keyed: &Keyed, now: Now) -> Result<(), Fault> {
+    pub fn recollect(&self, reader: Reader, keyed: &Keyed, now: Now) -> Result<(), Fault> {
+        let reader = reader.with_grace(self.holdings.levels.grace());
+        self.minds().restore(reader.states()?);
+        reader.pairs()?.into_iter().for_each(|pair| self.negatives.keep(pair));
         for entry in reader.relatives(keyed, now)? {
             self.holdings.levels.restore(&Arc::new(entry));
         }
@@ -259,8 +235,8 @@ impl Cache {
         self.holdings.purge(what, now)
     }
 
-    /// As [`Self::purge`] for whoever must not wait: gone from memory when this returns, from the
-    /// file moments later.
+    /// As [`Self::purge`] for whoever will not wait for a file that is slow: gone from memory when
+    /// this returns, from the file then or moments later.
     pub fn withdraw(&self, what: &Purge, now: Now) -> usize {
         self.holdings.withdraw(what, now)
     }
@@ -273,8 +249,10 @@ impl Cache {
 
     /// Takes over how long expired answers are kept, of new settings.
     pub fn keep_expired(&self, settings: &settings::Cache) {
-        if let Some(semantic) = &self.holdings.levels.semantic {
-            semantic.keep_expired(settings.stale_while_revalidate.max(settings.stale_if_error));
+        let grace = settings.stale_while_revalidate.max(settings.stale_if_error);
+        self.holdings.levels.keep_expired(grace);
+        if let Some(store) = self.store() {
+            store.keep_expired(grace);
         }
     }
 
@@ -296,6 +274,9 @@ impl Cache {
         }
         if let Some(pair) = what.served.as_ref().and_then(|served| served.pair) {
             self.negatives.keep(pair);
+            if let Some(keeper) = self.holdings.keeper.get() {
+                keeper.keep_apart(pair);
+            }
         }
         self.withdraw(&Purge::Entry(what.entry().to_owned()), now);
     }
@@ -356,31 +337,6 @@ impl Cache {
     pub fn bytes(&self) -> u64 {
         let exact = self.holdings.levels.exact.as_ref().map_or(0, |exact| exact.bytes());
         exact + self.holdings.levels.semantic.as_ref().map_or(0, |semantic| semantic.stats().bytes)
-    }
-
-    pub fn stats(&self) -> Stats {
-        let mut stats = Stats { file: self.store().map(Store::stats), ..Stats::default() };
-        if let Some(exact) = &self.holdings.levels.exact {
-            stats.exact = ExactStats {
-                entries: exact.len(),
-                bytes: exact.bytes(),
-                inserts: exact.inserts(),
-                evictions: exact.evictions(),
-            };
-        }
-        if let Some(semantic) = &self.holdings.levels.semantic {
-            let table = semantic.stats();
-            stats.semantic = SemanticStats {
-                entries: table.entries as u64,
-                bytes: table.bytes,
-                inserts: table.inserts,
-                evictions: table.evictions,
-                scopes: table.scopes as u64,
-                tombstones: table.tombstones as u64,
-                dropped: semantic.dropped(),
-            };
-        }
-        stats
     }
 }
 

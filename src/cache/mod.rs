@@ -19,6 +19,7 @@ pub mod purge;
 mod recognise;
 pub mod refresh;
 pub mod semantic;
+mod stats;
 pub mod status;
 pub mod store;
 pub mod terms;
@@ -31,6 +32,7 @@ pub use levels::Kept;
 pub use memory::Cache;
 pub use purge::Purge;
 pub use refresh::Refreshes;
+pub use stats::{ExactStats, SemanticStats, Stats};
 pub use terms::{Fitness, Makers, Selected, Terms};
 
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
 //! Hard negatives: pairs of questions of which a caller said that the one's answer is wrong for the
-//! other. Such a pair is never served again, whatever its score. In memory; a restart forgets them.
+//! other. Such a pair is never served again, whatever its score. The cache's file keeps them too.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{PoisonError, RwLock};
@@ -7,13 +7,22 @@ use std::sync::{PoisonError, RwLock};
 use super::CacheKey;
 
 /// Pairs that are kept; beyond it the oldest are forgotten, and left to the verifier again.
-const MAX_PAIRS: usize = 10_000;
+pub const MAX_PAIRS: usize = 10_000;
 
 /// Two questions, in either order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Pair([u8; 16]);
 
 impl Pair {
+    /// The pair as the file has it; `None` if these bytes are none.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     pub fn of(a: &CacheKey, b: &CacheKey) -> Self {
         let (first, second) = if a.0 <= b.0 { (a, b) } else { (b, a) };
         let hash = blake3::Hasher::new().update(&first.0).update(&second.0).finalize();
@@ -55,6 +64,21 @@ impl Negatives {
             let Some(oldest) = held.order.pop_front() else { break };
             held.pairs.remove(&oldest);
         }
+    }
+
+    /// Takes pairs of an earlier run back, oldest first: they are older than what is here.
+    pub fn restore(&self, pairs: Vec<Pair>) {
+        let newer = self.all();
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        *held = Held::default();
+        drop(held);
+        pairs.into_iter().chain(newer).for_each(|pair| self.keep(pair));
+    }
+
+    /// Every pair, oldest first.
+    pub fn all(&self) -> Vec<Pair> {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        held.order.iter().copied().collect()
     }
 
     /// Keeps of `found` what may answer `query`; `key` is the key under which each was stored.

@@ -91,7 +91,7 @@ impl Gateway {
         let Lookup::Keyed(keyed) = key else { return None };
         let identity = self.embedder.as_ref().map(Embedder::identity);
         let reader = Reader::open(file, identity);
-        reader.and_then(|reader| self.cache.recollect(&reader, &keyed, now)).err()
+        reader.and_then(|reader| self.cache.recollect(reader, &keyed, now)).err()
     }
 }
 

@@ -132,6 +132,11 @@ impl Rates {
         counts.decided() + counts.open
     }
 
+    /// Known pairs that still weigh.
+    pub fn pairs(&self) -> f64 {
+        self.known(Truth::Same) + self.known(Truth::Different)
+    }
+
     /// The rates as read from disk, of a judge with that prior; fresh ones if the numbers are none
     /// that counting leads to.
     pub fn sound(self, prior: Prior) -> Rates {

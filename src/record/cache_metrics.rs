@@ -10,8 +10,8 @@ use prometheus::{CounterVec, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntG
 use super::decision::DecisionRecord;
 use super::metrics::Maker;
 use crate::cache::Level;
+use crate::cache::Stats;
 use crate::cache::learn::{Given, Standing};
-use crate::cache::memory::Stats;
 
 /// Handles of the cache's metrics.
 #[derive(Debug)]
@@ -240,7 +240,7 @@ mod tests {
 
     fn standing(route: &str, labels: u32, wrong_hits: Option<(f32, f32)>) -> Standing {
         let lane = Lane { tenant: "acme".into(), route: route.into() };
-        Standing { lane, line: None, wrong_hits, labels, entries: 0, alarms: 0 }
+        Standing { lane, line: None, wrong_hits, lookups: 9, labels, entries: 0, alarms: 0 }
     }
 
     #[test]

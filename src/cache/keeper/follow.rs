@@ -17,8 +17,36 @@ pub(super) const SETTLED: Duration = Duration::from_secs(10);
 const CHUNK: usize = 1024;
 
 impl Shared {
-    /// Writes down what was learnt since the last time.
+    /// Takes over what the file has of what was learnt, where it knows more than this process.
+    pub(super) fn recall(&self) {
+        let Ok(reader) = self.store.reader() else { return };
+        let (Ok(states), Ok(pairs)) = (reader.states(), reader.pairs()) else { return };
+        let unusable = self.minds.restore(states);
+        if unusable > 0 {
+            tracing::warn!(
+                unusable,
+                "what was learnt of some traffic is another version's; it is learnt anew"
+            );
+        }
+        self.negatives.restore(pairs);
+        self.has_learnt.store(true, Ordering::Release);
+    }
+
+    /// Writes down all that was learnt: the file may have nothing of it.
+    pub(super) fn note_all(&self) {
+        self.minds.all_changed();
+        self.note_minds();
+        let pairs = self.negatives.all();
+        if !pairs.is_empty() {
+            self.store.keep_apart(pairs);
+        }
+    }
+
+    /// Writes down what was learnt since the last time; not before what the file knows was read.
     pub(super) fn note_minds(&self) {
+        if !self.has_learnt.load(Ordering::Acquire) {
+            return;
+        }
         for (name, bytes) in self.minds.changed() {
             self.store.save_state(&name, bytes);
         }
@@ -32,7 +60,7 @@ impl Shared {
         // In this order: what came in between is in memory, and at worst written twice.
         let mut in_file: HashMap<CacheKey, String> =
             self.store.reader()?.names()?.into_iter().collect();
-        let resident = self.resident(now);
+        let resident = self.levels.resident(now);
         let missing: Vec<&Arc<Entry>> = resident
             .values()
             .filter(|entry| in_file.get(&entry.key) != Some(&entry.id) && entry.age(now) > SETTLED)
@@ -57,7 +85,7 @@ impl Shared {
 
     /// Tells the file how often entries were of use, where that changed.
     pub(super) fn note_hits(&self, noted: &mut HashMap<CacheKey, u64>) {
-        let resident = self.resident(Now::read()).into_values();
+        let resident = self.levels.resident(Now::read()).into_values();
         let counted = resident.map(|entry| (entry.key, entry.hits.load(Ordering::Relaxed)));
         let hits: HashMap<CacheKey, u64> = counted.filter(|(_, hits)| *hits > 0).collect();
         let is_news = |hit: &(CacheKey, u64)| noted.get(&hit.0) != Some(&hit.1);
@@ -67,11 +95,6 @@ impl Shared {
             self.store.touch(part.to_vec());
         }
         *noted = hits;
-    }
-
-    /// Every fresh entry of either level.
-    pub(super) fn resident(&self, now: Now) -> HashMap<CacheKey, Arc<Entry>> {
-        self.levels.resident(|entry| entry.is_fresh(now))
     }
 
     /// Whether the semantic level holds that very entry.

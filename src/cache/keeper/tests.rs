@@ -12,6 +12,9 @@ use crate::cache::store::{FILE, Fault, Kept};
 use crate::cache::{Cache, Level};
 use crate::config::settings;
 
+mod learnt;
+mod measured;
+
 const EMBEDDER: &str = "bag@1";
 const MISS: &str = "miss None";
 
@@ -98,7 +101,7 @@ fn what_was_purged_stays_purged() {
 }
 
 #[test]
-fn a_withdrawal_does_not_wait_and_still_arrives() {
+fn a_withdrawal_arrives_in_the_file() {
     let (folder, now) = (folder(), Now::read());
     filled(folder.path(), now);
     let cache = warm(folder.path());
@@ -147,6 +150,32 @@ fn a_superseded_answer_stays_superseded() {
     let cache = warm(folder.path());
     assert_eq!((cache.entries(Level::Exact), cache.entries(Level::Semantic)), (200, 199));
     assert_eq!(exact(&cache, "b", "question 7", now), "7");
+}
+
+#[test]
+fn what_expired_comes_back_as_long_as_it_may_be_served_late() {
+    let (folder, now) = (folder(), Now::read());
+    let mut lenient = settings();
+    lenient.stale_if_error = Duration::from_secs(600);
+    let cache = of(&lenient, folder.path());
+    for (id, minutes) in [("fresh", 59), ("late", 69), ("too late", 71)] {
+        let ago = Duration::from_secs(minutes * 60);
+        let stored =
+            Now { wall: now.wall - ago, mono: now.mono.checked_sub(ago).expect("a clock") };
+        cache.admit(entry(id, "a", id, 0.0, stored));
+    }
+    drop(cache);
+    for (settings, late) in [(&lenient, "Stale"), (&settings(), MISS)] {
+        let cache = of(settings, folder.path());
+        cache.flush();
+        let found = ["fresh", "late", "too late"].map(|id| exact(&cache, "a", id, now));
+        assert_eq!(found, ["fresh", late, MISS]);
+        let left = 1 + usize::from(late != MISS);
+        assert_eq!(in_file(&cache).len(), left, "the rest has left the file");
+        let keeper = cache.holdings.keeper.get().expect("it has a file");
+        keeper.shared.compare(now).expect("a file that works");
+        assert_eq!(in_file(&cache).len(), left, "and what is left stays");
+    }
 }
 
 #[test]
@@ -204,7 +233,7 @@ fn the_file_follows_memory() {
     let settled = now.after(SETTLED * 2);
     keeper.shared.compare(settled).expect("a file that works");
     cache.flush();
-    let resident = keeper.shared.resident(settled);
+    let resident = keeper.shared.levels.resident(settled);
     assert!((10..60).contains(&resident.len()), "{}", resident.len());
     assert_eq!(names().len(), resident.len(), "what was evicted has left the file");
 
@@ -262,54 +291,4 @@ fn a_folder_that_cannot_be_used_costs_nothing_but_persistence() {
     assert_eq!(exact(&cache, "a", "question", now), "e");
     assert!(matches!(cache.store().expect("asked for").kept(), Kept::Failing(_)));
     assert!(!cache.stats().file.expect("asked for").is_open);
-}
-
-/// Not a test of right and wrong: how long a start takes with 100,000 entries, 2.5 KB of answer and
-/// 384 dimensions each, in a hundred scopes.
-#[tokio::test]
-#[ignore = "a measurement; run it with --nocapture"]
-#[expect(clippy::print_stdout, reason = "a measurement says what it measured")]
-async fn start_with_a_hundred_thousand_entries() {
-    const ENTRIES: usize = 100_000;
-    let folder = folder();
-    let settings = settings::Cache::default();
-    let store = Store::start(folder.path(), Some(EMBEDDER), 1 << 40).expect("a thread");
-    let now = Now::read();
-    let begun = Now::read().mono;
-    for place in 0..ENTRIES {
-        let scope = format!("{}", place % 100);
-        let blank = entry(&format!("{place}"), &scope, &format!("question {place}"), 0.0, now);
-        let random = blake3::hash(&place.to_le_bytes());
-        let mut vector: Vec<f32> = (0..384)
-            .map(|axis| f32::from(random.as_bytes()[axis % 32] ^ (axis as u8)) - 127.5)
-            .collect();
-        let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-        vector.iter_mut().for_each(|x| *x /= length);
-        let answer = vec![b'x'; 2500].into();
-        store.put(Arc::new(Entry { vector: Some(vector.into()), answer, ..blank }));
-        if place % 4096 == 0 {
-            assert!(store.flush(Duration::from_secs(60)));
-        }
-    }
-    assert!(store.close(Duration::from_secs(60)));
-    drop(store);
-    let ms = |since: std::time::Instant| Now::read().mono.duration_since(since).as_millis();
-    let mut said = format!("written in {} ms", ms(begun));
-    let begun = Now::read().mono;
-    let cache = of(&settings, folder.path());
-    said += &format!("; ready after {} ms", ms(begun));
-    let mut asked = 1;
-    while exact(&cache, "99", "question 99999", now) == MISS {
-        cache.fetch(&keyed("99", "question 99999")).await;
-        asked += 1;
-    }
-    said += &format!("; last exact key after {} ms and {asked} lookups", ms(begun));
-    cache.flush();
-    said += &format!("; {} in memory after {} ms", cache.entries(Level::Exact), ms(begun));
-    let keeper = cache.holdings.keeper.get().expect("it has a file");
-    let begun = Now::read().mono;
-    keeper.shared.compare(now).expect("a file that works");
-    said += &format!("; compared in {} ms", ms(begun));
-    println!("{said}");
-    assert!(cache.entries(Level::Semantic) > ENTRIES as u64 * 9 / 10, "{said}");
 }

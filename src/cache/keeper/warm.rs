@@ -16,6 +16,9 @@ impl Shared {
     /// Reads the whole file into memory, and first what somebody waits for. Whether to stop.
     pub(super) fn warm(&self, messages: &Receiver<Message>) -> bool {
         let begun = Now::read().mono;
+        if !self.has_learnt.load(Ordering::Acquire) {
+            self.recall();
+        }
         let mut restored = 0;
         match self.read_all(messages, &mut restored) {
             Ok(true) => return true,
@@ -25,6 +28,8 @@ impl Shared {
                 self.store.report(fault);
             }
         }
+        // What could not be read by now will not be.
+        self.has_learnt.store(true, Ordering::Release);
         let mut gate = self.write();
         self.is_warm.store(true, Ordering::Release);
         *gate = Gate::default();

@@ -167,6 +167,11 @@ impl Judges {
 }
 
 impl ModelJudge {
+    /// Known pairs of it that still weigh.
+    pub fn pairs(&self) -> f64 {
+        self.rates.pairs()
+    }
+
     /// As read from disk.
     pub fn sound(self) -> Self {
         Self { rates: self.rates.sound(Prior::MODEL), ..self }

@@ -2,6 +2,7 @@
 //! the mind is taught.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
@@ -159,6 +160,7 @@ impl Minds {
                 if let Some(pupil) = self.known(&lookup.lane) {
                     let Trail { number, entry, similarity, .. } = *lookup;
                     pupil.mind().told(number, entry, similarity, *good);
+                    pupil.changed.store(true, Ordering::Relaxed);
                 }
                 Vec::new()
             }
@@ -185,6 +187,7 @@ impl Minds {
         let verdicts: Vec<Verdict> = said.iter().map(|said| said.verdict).collect();
         let judge = self.errors_in(&awaited.pupil);
         let retired = awaited.pupil.mind().learn(&awaited.lookup, &verdicts, entry, &judge);
+        awaited.pupil.changed.store(true, Ordering::Relaxed);
         self.study(awaited);
         retired
     }

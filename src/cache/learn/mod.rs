@@ -113,6 +113,7 @@ pub struct Standing {
     pub line: Option<f32>,
     /// Wrong hits among lookups: estimate and upper bound; `None`: unmeasured.
     pub wrong_hits: Option<(f32, f32)>,
+    pub lookups: u64,
     /// Verdicts above the line that the estimate rests on.
     pub labels: u32,
     pub entries: usize,
@@ -330,6 +331,7 @@ impl Pupil {
             lane: self.lane.clone(),
             line: line.at.is_finite().then_some(line.at),
             wrong_hits: (line.labels > 0).then_some((line.estimate, line.upper)),
+            lookups: mind.lookups(),
             labels: line.labels,
             entries: mind.groups().len(),
             alarms: mind.groups().alarms(),

@@ -57,8 +57,15 @@ impl Minds {
         states
     }
 
-    /// Takes back what [`Self::changed`] gave, before the first request. Returns how many states
-    /// could not be used: they are another version's, or no states.
+    /// As if everything had changed: for a file that has nothing of it.
+    pub fn all_changed(&self) {
+        let pupils = self.lock();
+        pupils.values().for_each(|pupil| pupil.changed.store(true, Ordering::Relaxed));
+    }
+
+    /// Takes back what [`Self::changed`] gave, where it knows more than what is here: of a mind, by
+    /// the lookups that it has seen; of the judge, by the pairs. Returns how many states could not
+    /// be used: they are another version's, or no states.
     pub fn restore(&self, states: impl IntoIterator<Item = (String, Vec<u8>)>) -> usize {
         let mut unusable = 0;
         for (name, bytes) in states {
@@ -74,22 +81,34 @@ impl Minds {
 
     fn restore_rates(&self, bytes: &[u8]) -> bool {
         let Ok(rates) = serde_json::from_slice::<Rates>(bytes) else { return false };
-        *self.judges.comparison() = rates.sound(Prior::COMPARISON);
+        let (rates, mut known) = (rates.sound(Prior::COMPARISON), self.judges.comparison());
+        if rates.pairs() > known.pairs() {
+            *known = rates;
+        }
         true
     }
 
     fn restore_model(&self, bytes: &[u8]) -> bool {
         let Ok(model) = serde_json::from_slice::<ModelJudge>(bytes) else { return false };
-        *self.judges.model() = model.sound();
+        let (model, mut known) = (model.sound(), self.judges.model());
+        if model.pairs() > known.pairs() {
+            *known = model;
+        }
         true
     }
 
     fn restore_mind(&self, bytes: &[u8]) -> bool {
         let Ok(reading) = serde_json::from_slice::<Reading>(bytes) else { return false };
-        let mut pupils = self.lock();
-        if reading.features != features() || !reading.mind.is_sound() || pupils.len() >= MAX_MINDS {
+        if reading.features != features() || !reading.mind.is_sound() {
             return false;
         }
+        let mut pupils = self.lock();
+        match pupils.get(&reading.lane) {
+            Some(known) if known.mind().lookups() >= reading.mind.lookups() => return true,
+            None if pupils.len() >= MAX_MINDS => return false,
+            _ => {}
+        }
+        // In place of the mind, not into it: a lookup that is under way counts in the old one.
         let pupil = Pupil {
             lane: reading.lane.clone(),
             mind: Mutex::new(reading.mind),
@@ -129,6 +148,26 @@ mod tests {
         assert_eq!(later.restore(states), 0);
         assert_eq!(later.standings(), minds.standings());
         assert_eq!(later.group_of(&first), minds.group_of(&first));
+    }
+
+    #[test]
+    fn whoever_knows_more_stays() {
+        let learnt = |answers: usize| {
+            let minds = Minds::new();
+            for place in 0..answers {
+                answered(&minds, "capital of france", &[], &format!("{place}"), "Paris");
+            }
+            minds
+        };
+        let here = learnt(2);
+        assert_eq!(here.restore(learnt(1).changed()), 0);
+        assert_eq!(here.standings()[0].entries, 2, "the file knew less");
+        assert_eq!(here.restore(learnt(3).changed()), 0);
+        assert_eq!(here.standings()[0].entries, 3, "the file knew more");
+        here.changed();
+        assert!(here.changed().is_empty());
+        here.all_changed();
+        assert_eq!(here.changed().len(), 2);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The file: all the SQL there is. Whoever calls decides when, and what a fault means.
+//! The file: opening it and reading it; `batch` changes it. There is no other SQL. Whoever calls decides
+//! when, and what a fault means.
 //!
 //! One connection writes, in batches; others read beside it. Deleted rows are overwritten, so that
 //! what was purged is gone from the disk, and no damaged page can bring it back.
@@ -8,17 +9,25 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, Row, Statement, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, Row, Statement, TransactionBehavior, params};
 
+use super::batch::Batch;
 use super::fault::Fault;
 use super::record::{Record, VectorRecord, state_sum};
+use crate::cache::negatives::Pair;
 use crate::cache::{CacheKey, Scope};
 use crate::config::paths;
 
 /// Says that a file is ours: "sgca".
 const APPLICATION: i32 = 0x7367_6361;
-/// Version of the tables and of the records in them. A file of another version is begun anew.
-const SCHEMA: i32 = 1;
+/// Version of the tables and of the records in them. A file of another version is begun anew, but
+/// for the first, which lacked one table.
+const SCHEMA: i32 = 2;
+const FIRST: i32 = 1;
+/// What the second version added to the first.
+const SECOND: &str =
+    "CREATE TABLE apart (row INTEGER PRIMARY KEY, pair BLOB NOT NULL UNIQUE) STRICT;
+    PRAGMA user_version = 2";
 /// How long a statement waits for a reader that is in its way.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -77,6 +86,11 @@ impl File {
             batch.pragma_update(None, "user_version", SCHEMA)?;
             batch.commit()?;
         }
+        if (pragma(&db, "application_id")?, pragma(&db, "user_version")?) == (APPLICATION, FIRST) {
+            let batch = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            batch.execute_batch(SECOND)?;
+            batch.commit()?;
+        }
         check(&db)?;
         let page: i64 = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let pages = (max_bytes / u64::try_from(page).unwrap_or(4096).max(512)).max(64);
@@ -101,7 +115,7 @@ impl File {
 
     /// Begins a batch: all of it comes to be, or nothing.
     pub fn batch(&mut self) -> Result<Batch<'_>, Fault> {
-        Ok(Batch { tx: self.db.transaction_with_behavior(TransactionBehavior::Immediate)? })
+        Batch::begin(&mut self.db)
     }
 
     /// As [`Self::batch`]; what it commits is on the disk when the commit returns.
@@ -164,6 +178,13 @@ impl File {
         Ok(whole.map(|(name, bytes, _)| (name, bytes)).collect())
     }
 
+    /// The pairs of questions that are kept apart, oldest first.
+    pub fn pairs(&self) -> Result<Vec<Pair>, Fault> {
+        let mut statement = self.db.prepare("SELECT pair FROM apart ORDER BY row")?;
+        let pairs = collect(&mut statement, [], |row| Pair::read(&blob(row, 0)))?;
+        Ok(pairs.into_iter().flatten().collect())
+    }
+
     /// The latest moment that the file has seen.
     pub fn seen(&self) -> Result<Option<Timestamp>, Fault> {
         let mut statement = self.db.prepare("SELECT seen FROM clock")?;
@@ -179,128 +200,6 @@ impl File {
         let counted = self.db.query_row(sql, [], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]));
         let counts: [i64; 3] = counted?;
         Ok(counts.map(|count| u64::try_from(count).unwrap_or(0)))
-    }
-}
-
-/// Changes that are committed together.
-#[derive(Debug)]
-pub(super) struct Batch<'f> {
-    tx: Transaction<'f>,
-}
-
-impl Batch<'_> {
-    /// Stores an entry in place of those of its key.
-    pub fn put(
-        &self,
-        record: &Record,
-        vector: Option<&VectorRecord>,
-        hits: u64,
-    ) -> Result<(), Fault> {
-        let tx = &self.tx;
-        tx.execute("DELETE FROM entries WHERE key = ?1", params![record.key])?;
-        let insert = "INSERT INTO entries (key, id, scope, head, hits, sum) \
-                      VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let Record { key, scope, id, head, prompt, answer, sum } = record;
-        tx.execute(insert, params![key, id, scope, head, number(hits), sum])?;
-        let row = tx.last_insert_rowid();
-        tx.execute(
-            "INSERT INTO bodies (row, prompt, answer) VALUES (?1, ?2, ?3)",
-            params![row, prompt, &answer[..]],
-        )?;
-        if let Some(VectorRecord { embedder, bytes, sum }) = vector {
-            tx.execute(
-                "INSERT INTO vectors (row, embedder, vector, sum) VALUES (?1, ?2, ?3, ?4)",
-                params![row, embedder, bytes, sum],
-            )?;
-        }
-        Ok(())
-    }
-
-    /// Removes the entry of that key, if it is still the one of that id.
-    pub fn remove(&self, key: &[u8], id: &[u8]) -> Result<(), Fault> {
-        self.tx.execute("DELETE FROM entries WHERE key = ?1 AND id = ?2", params![key, id])?;
-        Ok(())
-    }
-
-    /// Removes the vector of the entry of that key, if it is still the one of that id.
-    pub fn strip(&self, key: &[u8], id: &[u8]) -> Result<(), Fault> {
-        let sql = "DELETE FROM vectors WHERE row IN \
-                   (SELECT row FROM entries WHERE key = ?1 AND id = ?2)";
-        self.tx.execute(sql, params![key, id])?;
-        Ok(())
-    }
-
-    /// Removes every entry of that id, and returns how many there were.
-    pub fn remove_named(&self, id: &[u8]) -> Result<usize, Fault> {
-        // All that is read for it is the index by key and id, some 100 bytes an entry.
-        let sql = "DELETE FROM entries WHERE row IN \
-                   (SELECT row FROM entries INDEXED BY entries_by_key WHERE id = ?1)";
-        Ok(self.tx.execute(sql, params![id])?)
-    }
-
-    pub fn remove_row(&self, row: i64) -> Result<(), Fault> {
-        self.tx.execute("DELETE FROM entries WHERE row = ?1", params![row])?;
-        Ok(())
-    }
-
-    pub fn remove_vector(&self, row: i64) -> Result<(), Fault> {
-        self.tx.execute("DELETE FROM vectors WHERE row = ?1", params![row])?;
-        Ok(())
-    }
-
-    pub fn touch(&self, key: &CacheKey, hits: u64) -> Result<(), Fault> {
-        let sql = "UPDATE entries SET hits = ?2 WHERE key = ?1";
-        self.tx.execute(sql, params![key.0, number(hits)])?;
-        Ok(())
-    }
-
-    /// Removes the entries that `selects` names by all but their texts, and returns their ids. One
-    /// for which it cannot say is removed too.
-    pub fn remove_if(
-        &self,
-        selects: impl Fn(Record, u64) -> Option<bool>,
-    ) -> Result<Vec<String>, Fault> {
-        let mut statement =
-            self.tx.prepare("SELECT row, hits, key, scope, id, head FROM entries")?;
-        let chosen = collect(&mut statement, [], |row| {
-            let place = row.get(0).unwrap_or(-1);
-            let record = Record {
-                key: blob(row, 2),
-                scope: blob(row, 3),
-                id: blob(row, 4),
-                head: blob(row, 5),
-                prompt: Vec::new(),
-                answer: Bytes::new(),
-                sum: Vec::new(),
-            };
-            let id = String::from_utf8_lossy(&record.id).into_owned();
-            (place, id, selects(record, hits(row)))
-        })?;
-        let mut removed = Vec::new();
-        for (row, id, selected) in chosen {
-            if selected != Some(false) {
-                self.remove_row(row)?;
-            }
-            if selected == Some(true) {
-                removed.push(id);
-            }
-        }
-        Ok(removed)
-    }
-
-    pub fn save_state(&self, name: &str, bytes: &[u8]) -> Result<(), Fault> {
-        let sql = "INSERT OR REPLACE INTO states (name, bytes, sum) VALUES (?1, ?2, ?3)";
-        self.tx.execute(sql, params![name, bytes, state_sum(name, bytes)])?;
-        Ok(())
-    }
-
-    /// Commits, and notes what time it is: the file's clock never goes back.
-    pub fn commit(self, now: Timestamp) -> Result<(), Fault> {
-        let nanos = i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX);
-        let sql = "INSERT INTO clock (one, seen) VALUES (1, ?1) \
-                   ON CONFLICT (one) DO UPDATE SET seen = max(seen, excluded.seen)";
-        self.tx.execute(sql, params![nanos])?;
-        Ok(self.tx.commit()?)
     }
 }
 
@@ -336,17 +235,21 @@ fn tables(db: &Connection) -> Result<i64, Fault> {
 
 /// Whether the file is ours, of this version, and has the tables that it should have.
 fn check(db: &Connection) -> Result<(), Fault> {
-    let pragma = |name| db.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    if pragma("application_id")? != APPLICATION || pragma("user_version")? != SCHEMA {
+    if (pragma(db, "application_id")?, pragma(db, "user_version")?) != (APPLICATION, SCHEMA) {
         return Err(Fault::Damaged("it is of another version, or not ours".to_owned()));
     }
     db.prepare(&format!("{WHOLE} WHERE e.key = ?1 AND e.id = ?2"))?;
     db.prepare("SELECT name, bytes, sum FROM states")?;
+    db.prepare("SELECT row, pair FROM apart")?;
     db.prepare("SELECT seen FROM clock")?;
     Ok(())
 }
 
-fn collect<T>(
+fn pragma(db: &Connection, name: &str) -> Result<i32, Fault> {
+    Ok(db.pragma_query_value(None, name, |row| row.get(0))?)
+}
+
+pub(super) fn collect<T>(
     statement: &mut Statement<'_>,
     params: impl rusqlite::Params,
     read: impl Fn(&Row<'_>) -> T,
@@ -379,7 +282,7 @@ fn whole(row: &Row<'_>) -> Whole {
 }
 
 /// The blob in that column. Of anything else nothing is left, and the checksum will tell.
-fn blob(row: &Row<'_>, column: usize) -> Vec<u8> {
+pub(super) fn blob(row: &Row<'_>, column: usize) -> Vec<u8> {
     let value = row.get_ref(column).ok();
     value.and_then(|value| value.as_blob().ok()).unwrap_or_default().to_vec()
 }
@@ -389,10 +292,6 @@ fn text(row: &Row<'_>, column: usize) -> String {
 }
 
 /// Of a row whose second column counts hits.
-fn hits(row: &Row<'_>) -> u64 {
+pub(super) fn hits(row: &Row<'_>) -> u64 {
     row.get::<_, i64>(1).ok().and_then(|hits| u64::try_from(hits).ok()).unwrap_or(0)
-}
-
-fn number(hits: u64) -> i64 {
-    i64::try_from(hits).unwrap_or(i64::MAX)
 }

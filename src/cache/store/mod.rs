@@ -4,10 +4,11 @@
 //! a thread of its own (`writer`) behind a bounded queue (`pending`); a full queue, a full disk or a
 //! file that another process holds means that nothing is kept there, never that a request fails or
 //! waits. A record is served only if it proves to be what was written (`record`). No SQLite leaves
-//! this folder (`file` has all of it).
+//! this folder (`file` and `batch` have all of it).
 //!
 //! Which entries memory holds, and what happens at the start, is `cache::keeper`'s business.
 
+mod batch;
 mod fault;
 mod file;
 mod offline;
@@ -28,6 +29,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::negatives::Pair;
 use super::{CacheKey, Entry, Purge};
 use crate::now::Now;
 use pending::{Change, Pending, PurgeOrder};
@@ -59,6 +61,8 @@ struct Shared {
     embedder: Option<String>,
     max_bytes: u64,
     pending: Pending,
+    /// Milliseconds for which an expired entry is kept.
+    grace_ms: AtomicU64,
     kept: Mutex<Kept>,
     /// How often the file was opened.
     opened: AtomicU64,
@@ -157,6 +161,12 @@ impl Store {
         }
     }
 
+    /// From now on entries that expired are kept for so long.
+    pub fn keep_expired(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.shared.grace_ms.store(millis, Ordering::Relaxed);
+    }
+
     /// Notes how often entries were served. Whether there was room for the note.
     pub fn touch(&self, hits: Vec<(CacheKey, u64)>) -> bool {
         self.shared.pending.push(Change::Touch(hits))
@@ -187,9 +197,9 @@ impl Store {
         self.shared.pending.save(name, bytes);
     }
 
-    /// The learnt states that the file holds. Reads the file on the caller's thread: for the start.
-    pub fn states(&self) -> Vec<(String, Vec<u8>)> {
-        self.reader().and_then(|reader| reader.states()).unwrap_or_default()
+    /// Keeps these pairs of questions apart, in later runs too. The order is always taken.
+    pub fn keep_apart(&self, pairs: Vec<Pair>) {
+        self.shared.pending.push(Change::Apart(pairs));
     }
 
     /// Reads the file beside its writer.
@@ -198,7 +208,8 @@ impl Store {
     /// The file is not ours at present, or cannot be read.
     pub fn reader(&self) -> Result<Reader, Fault> {
         match self.kept() {
-            Kept::InFile => Reader::open(&self.shared.path, self.shared.embedder.as_deref()),
+            Kept::InFile => Reader::open(&self.shared.path, self.shared.embedder.as_deref())
+                .map(|reader| reader.with_grace(self.shared.grace())),
             Kept::HeldByAnother => Err(Fault::Held),
             Kept::Failing(why) => Err(Fault::Io(why)),
         }
@@ -256,6 +267,13 @@ pub struct OpenPurge {
 }
 
 impl OpenPurge {
+    /// Waits for so long at most; the purge goes on whatever comes of it.
+    pub fn wait_for(self, patience: Duration) {
+        if !self.is_closed {
+            _ = self.answer.recv_timeout(patience);
+        }
+    }
+
     /// Waits until nothing that was purged can come back, also after a crash, and returns the ids
     /// of what the file held of it. A file that does not answer in time is removed whole.
     ///
@@ -283,6 +301,7 @@ impl Shared {
             embedder: embedder.map(str::to_owned),
             max_bytes,
             pending: Pending::default(),
+            grace_ms: AtomicU64::new(0),
             kept: Mutex::new(Kept::Failing("it was not opened yet".to_owned())),
             opened: AtomicU64::new(0),
             is_forgotten: AtomicBool::new(false),
@@ -296,6 +315,10 @@ impl Shared {
 
     fn set(&self, kept: Kept) {
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+    }
+
+    fn grace(&self) -> Duration {
+        Duration::from_millis(self.grace_ms.load(Ordering::Relaxed))
     }
 
     fn lock_path(&self) -> PathBuf {

@@ -1,6 +1,7 @@
 //! The file of a gateway that does not run, as the commands see it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -51,7 +52,7 @@ impl Offline {
     /// Removes what `what` selects, for good, and returns how many entries that were.
     pub fn purge(&self, what: &Purge, now: Now) -> Result<usize, Fault> {
         let mut file = File::open(&self.path, u64::MAX)?;
-        let purged = writer::purge(&mut file, what, now)?.len();
+        let purged = writer::purge(&mut file, what, now, Duration::MAX)?.len();
         file.settle()?;
         Ok(purged)
     }

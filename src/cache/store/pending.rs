@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::fault::Fault;
+use crate::cache::negatives::Pair;
 use crate::cache::{CacheKey, Entry, Purge};
 use crate::now::Now;
 
@@ -25,6 +26,8 @@ pub(super) enum Change {
     Withdraw(Vec<(CacheKey, String)>),
     /// Entries that are to lose their vectors.
     Strip(Vec<(CacheKey, String)>),
+    /// Pairs of questions to be kept apart.
+    Apart(Vec<Pair>),
     /// Hits of entries.
     Touch(Vec<(CacheKey, u64)>),
     /// Rows that are no entries, and rows whose vector is no use.
@@ -76,7 +79,10 @@ impl Pending {
             Change::Put(entry) => entry.bytes(),
             _ => 0,
         };
-        let must = matches!(change, Change::Purge(_) | Change::Flush(_) | Change::Withdraw(_));
+        let must = matches!(
+            change,
+            Change::Purge(_) | Change::Flush(_) | Change::Withdraw(_) | Change::Apart(_)
+        );
         let mut work = self.lock();
         let is_full = work.changes.len() >= LIMIT || work.bytes + bytes > BYTES;
         if work.closing || (is_full && !must) {

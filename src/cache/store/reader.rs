@@ -2,10 +2,12 @@
 //! written is named, to be dropped, and not returned.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::fault::Fault;
 use super::file::{File, Whole};
 use super::record::{Clock, Rejected};
+use crate::cache::negatives::Pair;
 use crate::cache::{CacheKey, Entry, Keyed};
 use crate::now::Now;
 
@@ -15,6 +17,7 @@ pub struct Reader {
     file: File,
     embedder: Option<String>,
     clock: Option<jiff::Timestamp>,
+    grace: Duration,
 }
 
 /// Some entries of the file, in the order in which they were stored.
@@ -37,7 +40,13 @@ impl Reader {
     pub fn open(path: &Path, embedder: Option<&str>) -> Result<Self, Fault> {
         let file = File::read(path)?;
         let clock = file.seen()?;
-        Ok(Self { file, embedder: embedder.map(str::to_owned), clock })
+        Ok(Self { file, embedder: embedder.map(str::to_owned), clock, grace: Duration::ZERO })
+    }
+
+    /// Returns entries that expired less than `grace` ago too: they may still be served late.
+    pub fn with_grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
     }
 
     /// Up to `limit` rows, from the beginning or from where the last batch ended.
@@ -84,13 +93,18 @@ impl Reader {
         self.file.states()
     }
 
+    /// The pairs of questions that are kept apart, oldest first.
+    pub fn pairs(&self) -> Result<Vec<Pair>, Fault> {
+        self.file.pairs()
+    }
+
     pub(super) fn counts(&self) -> Result<[u64; 3], Fault> {
         self.file.counts()
     }
 
     fn read(&self, row: Whole, now: Now, batch: &mut Batch) {
         let Whole { row, hits, record, vector } = row;
-        let clock = Clock { now, seen: self.clock };
+        let clock = Clock { now, seen: self.clock, grace: self.grace };
         let mut entry = match record.entry(hits, clock) {
             Ok(entry) => entry,
             Err(Rejected::Checksum | Rejected::Malformed | Rejected::Expired) => {

@@ -54,7 +54,7 @@ pub enum Rejected {
     Checksum,
     /// It is what was written, but this version cannot read it.
     Malformed,
-    /// Its time is over, or it claims to come from the future.
+    /// Its time is over, the time in which it may be served late included, or it claims to come from the future.
     Expired,
 }
 
@@ -88,6 +88,8 @@ pub(super) struct Clock {
     pub now: Now,
     /// Between two runs the wall clock may have been set back; then it is not to be believed.
     pub seen: Option<Timestamp>,
+    /// How long expired entries are kept: they may still be served late.
+    pub grace: Duration,
 }
 
 impl Clock {
@@ -191,7 +193,7 @@ impl Record {
             tags: head.tags,
             hits: hits.into(),
         };
-        if entry.is_fresh(clock.now) { Ok(entry) } else { Err(Rejected::Expired) }
+        if entry.is_usable(clock.now, clock.grace) { Ok(entry) } else { Err(Rejected::Expired) }
     }
 
     fn checksum(&self) -> Vec<u8> {

@@ -27,5 +27,7 @@ CREATE TABLE states (
     bytes BLOB NOT NULL,
     sum   BLOB NOT NULL
 ) STRICT;
+-- Pairs of questions that a caller found to have different answers: newest last, some thousand.
+CREATE TABLE apart (row INTEGER PRIMARY KEY, pair BLOB NOT NULL UNIQUE) STRICT;
 -- The latest moment that the file has seen, in nanoseconds since 1970.
 CREATE TABLE clock (one INTEGER PRIMARY KEY CHECK (one = 1), seen INTEGER NOT NULL) STRICT;

@@ -15,6 +15,8 @@ use crate::dialect::Usage;
 use crate::price::Money;
 
 mod damage;
+mod learnt;
+mod removal;
 
 const EMBEDDER: &str = "bag@1";
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -190,6 +192,22 @@ fn expiry_goes_on_while_nothing_runs_and_no_clock_stops_it() {
 }
 
 #[test]
+fn what_may_be_served_late_is_kept_for_as_long() {
+    let start = Now::read();
+    let folder = filled(1, start);
+    let hour = Duration::from_hours(1);
+    let left = |grace: Duration, after: Duration| {
+        let reader = Reader::open(&folder.path().join(FILE), None).expect("ours").with_grace(grace);
+        let batch = all(&reader, Now { wall: start.wall + after, mono: start.mono });
+        (batch.entries.len(), batch.rejected.len())
+    };
+    assert_eq!(left(hour, hour + hour / 2), (1, 0));
+    assert_eq!(left(hour, hour * 2), (0, 1));
+    assert_eq!(left(Duration::ZERO, hour), (0, 1));
+    assert_eq!(left(Duration::MAX, hour * 9), (1, 0));
+}
+
+#[test]
 fn a_wall_clock_set_back_between_two_runs_prolongs_no_life() {
     let start = Now::read();
     let folder = filled(1, start);
@@ -199,61 +217,6 @@ fn a_wall_clock_set_back_between_two_runs_prolongs_no_life() {
     file.batch().and_then(|batch| batch.commit(late)).expect("committed");
     drop(file);
     assert!(prompts(&folder, start).is_empty(), "the file has seen the entry's end");
-}
-
-#[test]
-fn a_purge_is_complete_when_it_is_answered() {
-    let now = Now::read();
-    let folder = filled(10, now);
-    let store = open(&folder);
-    store.put(Arc::new(entry("late", "a", now)));
-    let mut ids = store.purge(Purge::Tenant("a".into()), now).wait().expect("a file that works");
-    ids.sort();
-    let expected = ["id of late", "id of question 0", "id of question 2", "id of question 4"];
-    assert_eq!(ids[..4], expected);
-    // Seen by a reader at once, that is: committed.
-    assert!(all(&store.reader().expect("open"), now).entries.iter().all(|it| &*it.tenant == "b"));
-    let after = now.after(Duration::from_secs(100));
-    let old = store.purge(Purge::OlderThan(Duration::from_secs(99)), after).wait();
-    assert_eq!(old.expect("a file that works").len(), 5);
-    assert!(store.purge(Purge::All, now).wait().expect("a file that works").is_empty());
-}
-
-#[test]
-fn nothing_of_a_purged_text_is_left_in_the_file() {
-    let now = Now::read();
-    let folder = filled(50, now);
-    let path = folder.path().join(FILE);
-    let holds = |what: &str| {
-        let read = |path: &PathBuf| fs::read(path).unwrap_or_default();
-        files(&path)
-            .iter()
-            .any(|path| read(path).windows(what.len()).any(|window| window == what.as_bytes()))
-    };
-    assert!(holds("question 11") && holds("question 12"));
-    let store = open(&folder);
-    store.purge(Purge::Tenant("b".into()), now).wait().expect("a file that works");
-    assert!(store.flush(PATIENCE), "space is freed after the answer");
-    assert!(!holds("question 11") && holds("question 12"));
-    drop(store);
-    assert!(!holds("question 11") && holds("question 12"));
-}
-
-#[test]
-fn a_file_that_cannot_purge_is_removed_whole() {
-    let now = Now::read();
-    let folder = filled(10, now);
-    let path = folder.path().join(FILE);
-    let store = open(&folder);
-    // Somebody's write that does not end is in the way of ours, for longer than a purge waits.
-    let other = rusqlite::Connection::open(&path).expect("a second writer");
-    other.execute_batch("BEGIN IMMEDIATE; DELETE FROM states;").expect("begun");
-    let done = store.purge(Purge::Tenant("a".into()), now).wait();
-    assert_eq!(done, Ok(Vec::new()));
-    assert!(!path.exists() || prompts(&folder, now).is_empty());
-    drop(other);
-    drop(store);
-    assert!(!path.exists() || prompts(&folder, now).is_empty());
 }
 
 #[test]
@@ -292,76 +255,6 @@ fn a_full_disk_costs_entries_and_nothing_else() {
     drop(store);
     let found = prompts(&folder, now);
     assert_eq!(found.len() as u64, stats.written, "what was there stays readable");
-}
-
-#[test]
-fn what_is_withdrawn_while_the_file_fails_is_gone_when_it_works_again() {
-    let now = Now::read();
-    let folder = filled(4, now);
-    let shared = Arc::new(Shared::new(folder.path(), Some(EMBEDDER), ROOM));
-    let mut writer = Writer::new(Arc::clone(&shared));
-    let named = |place: usize| {
-        let prompt = format!("question {place}");
-        vec![(CacheKey(hash(&prompt)), format!("id of {prompt}"))]
-    };
-    writer.broken(Fault::Io("no such disk".into()));
-    writer.commit(vec![Change::Withdraw(named(0)), Change::Remove(named(1))], &[], &mut Vec::new());
-    assert_eq!(prompts(&folder, now).len(), 4);
-    writer.open();
-    writer.commit(Vec::new(), &[], &mut Vec::new());
-    // What memory evicted may stay for a while: it is no wrong answer.
-    assert_eq!(prompts(&folder, now), ["question 1", "question 2", "question 3"]);
-}
-
-#[test]
-fn a_stripped_entry_keeps_all_but_its_vector() {
-    let now = Now::read();
-    let folder = filled(2, now);
-    let store = open(&folder);
-    let name = |id: &str| vec![(CacheKey(hash("question 0")), id.to_owned())];
-    store.strip(name("a newer one"));
-    assert!(store.flush(PATIENCE));
-    let vectors = || {
-        let batch = all(&store.reader().expect("open"), now);
-        assert!(batch.vectors.is_empty());
-        batch.entries.iter().map(|entry| entry.vector.is_some()).collect::<Vec<_>>()
-    };
-    assert_eq!(vectors(), [true, true]);
-    store.strip(name("id of question 0"));
-    assert!(store.flush(PATIENCE));
-    assert_eq!(vectors(), [false, true]);
-}
-
-#[test]
-fn one_entry_is_purged_by_its_id() {
-    let now = Now::read();
-    let folder = filled(3, now);
-    let store = open(&folder);
-    let purge = |id: &str| store.purge(Purge::Entry(id.into()), now).wait();
-    assert_eq!(purge("id of question 1"), Ok(vec!["id of question 1".to_owned()]));
-    assert_eq!(purge("id of question 1"), Ok(Vec::new()));
-    assert_eq!(prompts(&folder, now), ["question 0", "question 2"]);
-}
-
-#[test]
-fn learnt_states_come_back_whole_or_not_at_all() {
-    let (folder, now) = (tempfile::tempdir().expect("a folder"), Now::read());
-    let store = open(&folder);
-    store.save_state("acme/auto", vec![1; 3_000_000]);
-    store.save_state("acme/auto", vec![2; 3_000_000]);
-    store.save_state("acme/support", vec![3]);
-    assert!(store.flush(PATIENCE));
-    store.purge(Purge::All, now).wait().expect("a file that works");
-    drop(store);
-    let store = open(&folder);
-    let expected =
-        [("acme/auto".to_owned(), vec![2; 3_000_000]), ("acme/support".to_owned(), vec![3])];
-    assert_eq!(store.states(), expected, "a purge of answers leaves what was learnt");
-    drop(store);
-    let db = rusqlite::Connection::open(folder.path().join(FILE)).expect("ours");
-    db.execute("UPDATE states SET bytes = x'04' WHERE name = 'acme/support'", []).expect("changed");
-    drop(db);
-    assert_eq!(open(&folder).states().len(), 1);
 }
 
 #[test]

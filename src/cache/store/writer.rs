@@ -9,8 +9,9 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
+use super::batch::Batch;
 use super::fault::Fault;
-use super::file::{Batch, File};
+use super::file::File;
 use super::pending::{Change, PurgeOrder, Work};
 use super::record::{Clock, Record, VectorRecord};
 use super::{Kept, Shared};
@@ -237,15 +238,15 @@ impl Writer {
     fn try_purge(&mut self, order: &PurgeOrder) -> Result<Vec<String>, Fault> {
         let Some(file) = &mut self.file else { return Err(Fault::Io("it is not open".into())) };
         if order.what != Purge::All {
-            return purge(file, &order.what, order.now);
+            return purge(file, &order.what, order.now, self.shared.grace());
         }
         // A new file is quicker than emptying the old one, and leaves nothing behind. What was
         // learnt is no answer and stays.
-        let (names, states) = (file.names()?, file.states()?);
+        let (names, states, pairs) = (file.names()?, file.states()?, file.pairs()?);
         self.file = None;
         self.shared.forget_file()?;
         self.open();
-        self.commit(Vec::new(), &states, &mut Vec::new());
+        self.commit(vec![Change::Apart(pairs)], &states, &mut Vec::new());
         let text = |(_, id): (Vec<u8>, Vec<u8>)| String::from_utf8_lossy(&id).into_owned();
         Ok(names.into_iter().map(text).collect())
     }
@@ -310,8 +311,14 @@ pub(super) fn lock(path: &Path) -> Result<fs::File, Fault> {
     }
 }
 
-/// Removes the entries that `what` selects, durably, and returns their ids.
-pub(super) fn purge(file: &mut File, what: &Purge, now: Now) -> Result<Vec<String>, Fault> {
+/// Removes the entries that `what` selects, durably, and returns their ids; those that expired more
+/// than `grace` ago go too.
+pub(super) fn purge(
+    file: &mut File,
+    what: &Purge,
+    now: Now,
+    grace: Duration,
+) -> Result<Vec<String>, Fault> {
     let seen = file.seen()?;
     let batch = file.durable_batch()?;
     if let Purge::Entry(id) = what {
@@ -319,7 +326,7 @@ pub(super) fn purge(file: &mut File, what: &Purge, now: Now) -> Result<Vec<Strin
         batch.commit(now.wall)?;
         return Ok(vec![id.clone(); removed]);
     }
-    let clock = Clock { now, seen };
+    let clock = Clock { now, seen, grace };
     let ids = batch.remove_if(|record, hits| {
         let entry = record.unproven(hits, clock).ok()?;
         Some(what.selects(&entry, now))
@@ -343,6 +350,7 @@ fn write(batch: &Batch<'_>, change: &Change, embedder: Option<&str>) -> Result<(
         Change::Strip(entries) => {
             entries.iter().try_for_each(|(key, id)| batch.strip(&key.0, id.as_bytes()))
         }
+        Change::Apart(pairs) => batch.keep_apart(pairs),
         Change::Touch(hits) => hits.iter().try_for_each(|(key, hits)| batch.touch(key, *hits)),
         Change::Discard { rows, vectors } => {
             rows.iter().try_for_each(|row| batch.remove_row(*row))?;

@@ -107,6 +107,11 @@ impl Mind {
         }
     }
 
+    /// Lookups that it has seen.
+    pub fn lookups(&self) -> u64 {
+        self.lookups
+    }
+
     pub fn line(&self) -> &Line {
         &self.line
     }
