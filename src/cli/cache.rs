@@ -202,8 +202,42 @@ fn table(value: &Value, prefix: &str) {
         let name = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
         if value.is_object() {
             table(value, &name);
+        } else if let (true, Some(lanes)) = (name == "lanes", value.as_array()) {
+            lanes.iter().for_each(|lane| say(lane_line(lane)));
         } else {
             say(format_args!("{name:<28} {value}"));
         }
+    }
+}
+
+/// One line of a tenant and route: what share of its lookups was answered wrongly, as far as that is
+/// known.
+fn lane_line(lane: &Value) -> String {
+    let text = |member: &str| lane[member].as_str().unwrap_or_default().to_owned();
+    let share = |of: &Value| of.as_f64().map(|share| format!("{:.2} %", share * 100.0));
+    let rate = &lane["wrong_hit_rate"];
+    let wrong = match (share(&rate["estimate"]), share(&rate["upper"])) {
+        (Some(estimate), Some(upper)) => {
+            format!("wrong hits {estimate} of lookups, at most {upper}; {} labels", lane["labels"])
+        }
+        _ => "wrong hits unmeasured".into(),
+    };
+    let name = format!("{}/{}", text("tenant"), text("route"));
+    format!("{name:<28} {wrong}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_that_was_not_measured_says_so() {
+        let mut lane =
+            json!({"tenant": "acme", "route": "auto", "wrong_hit_rate": null, "labels": 0});
+        assert_eq!(lane_line(&lane), format!("{:<28} wrong hits unmeasured", "acme/auto"));
+        lane["wrong_hit_rate"] = json!({"estimate": 0.0042, "upper": 0.0098});
+        lane["labels"] = 312.into();
+        let said = "wrong hits 0.42 % of lookups, at most 0.98 %; 312 labels";
+        assert_eq!(lane_line(&lane), format!("{:<28} {said}", "acme/auto"));
     }
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cache::feedback::Label;
+use crate::cache::learn::Standing;
 use crate::cache::{Entry, Kept, Level, Purge};
 use crate::error::GatewayError;
 use crate::now::Now;
@@ -64,6 +65,8 @@ impl Gateway {
             "answers": self.recorder.answers.len(),
             "pairs_apart": self.cache.pairs_apart(),
         });
+        stats["lanes"] = self.cache.minds().standings().iter().map(lane_json).collect();
+        stats["judges"] = json!(self.cache.minds().trust());
         stats
     }
 
@@ -74,6 +77,21 @@ impl Gateway {
     pub async fn remove_entry(&self, id: &str) -> Result<bool, GatewayError> {
         Ok(self.purge(Purge::Entry(id.to_owned())).await? > 0)
     }
+}
+
+/// How a tenant's route keeps its budget: `wrong_hit_rate` is null where nothing was measured.
+fn lane_json(standing: &Standing) -> Value {
+    let rate =
+        standing.wrong_hits.map(|(estimate, upper)| json!({"estimate": estimate, "upper": upper}));
+    json!({
+        "tenant": standing.lane.tenant,
+        "route": standing.lane.route,
+        "wrong_hit_rate": rate,
+        "labels": standing.labels,
+        "line": standing.line,
+        "entries": standing.entries,
+        "alarms": standing.alarms,
+    })
 }
 
 fn entry_json(kept: &Kept, keep_content: bool, now: Now) -> Value {

@@ -75,6 +75,57 @@ pub struct Given {
     pub shadow: [u64; 3],
 }
 
+/// A rate with its 95 % interval, both with what is believed beforehand.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Rate {
+    pub estimate: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+/// How often a judge errs, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Trust {
+    /// Of differing pairs, the share called the same.
+    pub false_same: Rate,
+    /// Of equal pairs, the share called different.
+    pub false_different: Rate,
+    /// Of pairs whose truth is known, the share on which it could not tell; `None` before the first.
+    pub undecided: Option<f64>,
+    /// Pairs of which the truth is known and which still weigh.
+    pub known_pairs: f64,
+}
+
+/// The judges of a gateway.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct JudgesTrust {
+    pub comparison: Trust,
+    /// `None`: no model's word was ever measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelTrust>,
+}
+
+/// The model that is asked, and how often it errs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelTrust {
+    /// `provider/id`.
+    pub target: String,
+    #[serde(flatten)]
+    pub trust: Trust,
+}
+
+impl Trust {
+    fn of(rates: &Rates) -> Self {
+        let with = |estimate, (low, high)| Rate { estimate, low, high };
+        Self {
+            false_same: with(rates.false_same(), rates.false_same_interval()),
+            false_different: with(rates.false_different(), rates.false_different_interval()),
+            undecided: rates.undecided(),
+            known_pairs: rates.known(Truth::Same) + rates.known(Truth::Different),
+        }
+    }
+}
+
 /// Who has judged the best candidates of one mind's lookups. Old verdicts fade, as rates do.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Heard {
@@ -135,6 +186,13 @@ impl Judges {
             model: read(&self.labels[1]),
             shadow: read(&self.shadow),
         }
+    }
+
+    pub fn trust(&self) -> JudgesTrust {
+        let model = self.model();
+        let measured = (!model.label.is_empty())
+            .then(|| ModelTrust { target: model.label.clone(), trust: Trust::of(&model.rates) });
+        JudgesTrust { comparison: Trust::of(&self.comparison()), model: measured }
     }
 
     /// The rates with which verdicts come wrong that were given by these judges in this proportion.

@@ -30,7 +30,7 @@ use super::{Entry, Evidence, MissDetail};
 use crate::config::settings::Model;
 
 pub use arbiter::{Arbiter, OpenPair, Told};
-pub use judges::Given;
+pub use judges::{Given, JudgesTrust};
 use judges::{Heard, Judges};
 pub use lesson::{Lesson, Pending, Trail};
 pub use teacher::Teacher;
@@ -235,6 +235,11 @@ impl Minds {
             return Errors::NONE;
         }
         self.judges.errors(heard)
+    }
+
+    /// What is known of the judges' errors.
+    pub fn trust(&self) -> JudgesTrust {
+        self.judges.trust()
     }
 
     /// Verdicts given so far, by whom.
