@@ -32,6 +32,8 @@ pub struct Recall {
     pub searched: bool,
     /// What learning from the answer needs; `None` where the semantic level did not look.
     pub pending: Option<Pending>,
+    /// There was an answer to serve, and the request is asked upstream to learn.
+    pub explored: bool,
     mode: Mode,
 }
 
@@ -89,6 +91,9 @@ impl Gateway {
         if memory.searched {
             record.searched();
         }
+        if memory.explored {
+            record.explored();
+        }
         record.cache_status(memory.told(), asked.headers.cache.only_if_cached);
         memory
     }
@@ -101,6 +106,7 @@ impl Gateway {
             embedding: None,
             searched: false,
             pending: None,
+            explored: false,
             mode: settings.mode,
         };
         let keyed = match identity {
@@ -162,6 +168,9 @@ impl Gateway {
         record.step("verify", watch.ms());
         memory.searched = true;
         memory.pending = pending;
+        // Observing would have served nothing either way.
+        memory.explored = memory.mode == Mode::Enforce
+            && matches!(found, CacheVerdict::Miss { detail: Some(MissDetail::Explored), .. });
         memory.add_semantic(found);
     }
 

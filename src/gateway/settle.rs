@@ -138,7 +138,10 @@ impl Settlement {
                 .as_ref()
                 .and_then(|model| model.price)
                 .map(|price| price.cost(usage)),
-            own: price.map(|_| spent(&record.attempts, |attempt| attempt.error.is_some())),
+            own: price.map(|_| {
+                let explored = record.get().explored;
+                spent(&record.attempts, |attempt| explored || attempt.error.is_some())
+            }),
         };
         record.usage(*usage);
         record.bill(&bill);

@@ -38,9 +38,13 @@ pub struct DecisionRecord {
     pub baseline_usd: Option<Money>,
     #[serde(serialize_with = "usd", skip_serializing_if = "Option::is_none")]
     pub saved_usd: Option<Money>,
-    /// What semgate spent for itself: attempts that did not answer the caller.
+    /// What semgate spent for itself: attempts that did not answer the caller, and all of them where
+    /// memory would have answered, had it not been asked upstream to learn.
     #[serde(serialize_with = "usd", skip_serializing_if = "Option::is_none")]
     pub own_spend_usd: Option<Money>,
+    /// A hit that was asked upstream to learn from its answer.
+    #[serde(skip)]
+    pub explored: bool,
     /// Milliseconds by step; only the steps that ran.
     pub timings_ms: BTreeMap<&'static str, f64>,
     /// `ok`, `client_gone`, `cut`, or the error's name.
@@ -70,6 +74,7 @@ impl DecisionRecord {
             baseline_usd: None,
             saved_usd: None,
             own_spend_usd: None,
+            explored: false,
             timings_ms: BTreeMap::new(),
             outcome: "client_gone".into(),
             feedback: None,
@@ -80,6 +85,12 @@ impl DecisionRecord {
     pub fn is_hit(&self) -> bool {
         let from_memory = self.attempts.is_empty() || self.cache.on_error;
         self.cache.verdict == "hit" && from_memory && self.outcome == "ok"
+    }
+
+    /// What attempts cost that did not answer anybody, as far as it is known.
+    pub(super) fn spent_in_vain(&self) -> Money {
+        let failed = self.attempts.iter().filter(|attempt| attempt.error.is_some());
+        failed.filter_map(|attempt| attempt.cost_usd).sum()
     }
 
     /// Books what attempts cost where none of them answered: nobody was served, all of it is ours.

@@ -50,6 +50,10 @@ pub struct Metrics {
 /// Steps of ours whose time is overhead; `upstream` is the provider's.
 pub(super) const OVERHEAD_STEPS: [&str; 5] = ["exact", "embed", "search", "verify", "decide"];
 
+/// What the gateway spends money on for itself: failed attempts, what it asks to learn, and its jobs
+/// (`jobs::What`).
+const OWN_SPEND: [&str; 5] = ["retry", "exploration", "shadow", "refresh", "judge"];
+
 const UPSTREAM_BUCKETS: [f64; 12] =
     [0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0];
 const OVERHEAD_BUCKETS: [f64; 10] = [5e-6, 2e-5, 1e-4, 5e-4, 1e-3, 2e-3, 5e-3, 2e-2, 0.1, 0.5];
@@ -57,7 +61,7 @@ const OVERHEAD_BUCKETS: [f64; 10] = [5e-6, 2e-5, 1e-4, 5e-4, 1e-3, 2e-3, 5e-3, 2
 impl Metrics {
     pub fn new() -> Self {
         let make = Maker { registry: Registry::new() };
-        Self {
+        let metrics = Self {
             requests: make.counters("requests_total", "Requests ended.", &["route", "outcome"]),
             lookups: make.counters(
                 "cache_lookups_total",
@@ -144,7 +148,12 @@ impl Metrics {
                 &["outcome"],
             ),
             registry: make.registry,
+        };
+        // Shown from the start: what was never spent is nothing, not unknown.
+        for by in OWN_SPEND {
+            metrics.own_spend.with_label_values(&[by]);
         }
+        metrics
     }
 
     /// Counts a closed record. `known` holds the targets of the configuration: a target that a
@@ -205,7 +214,12 @@ impl Metrics {
             self.saved.add(saved.usd());
         }
         if let Some(own) = record.own_spend_usd {
-            self.own_spend.with_label_values(&["retry"]).inc_by(own.usd().max(0.0));
+            let vain = if record.explored { own.min(record.spent_in_vain()) } else { own };
+            for (by, spent) in [("retry", vain), ("exploration", own - vain)] {
+                if by == "retry" || record.explored {
+                    self.own_spend.with_label_values(&[by]).inc_by(spent.usd().max(0.0));
+                }
+            }
         }
     }
 

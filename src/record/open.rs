@@ -33,7 +33,7 @@ pub struct Bill {
     pub cost: Option<Money>,
     /// What the baseline would have cost for the same tokens.
     pub baseline: Option<Money>,
-    /// Attempts that did not answer the caller.
+    /// Attempts that did not answer the caller, or that need not have been.
     pub own: Option<Money>,
 }
 
@@ -183,6 +183,11 @@ impl OpenRecord {
     /// The semantic level searched, be it in vain.
     pub fn searched(&mut self) {
         self.edit().cache.level.get_or_insert("semantic");
+    }
+
+    /// Memory would have answered; it is asked upstream to learn from the answer.
+    pub fn explored(&mut self) {
+        self.edit().explored = true;
     }
 
     /// What the caller is told of the verdict.
