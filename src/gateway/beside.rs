@@ -15,7 +15,7 @@ use crate::record::OpenRecord;
 use crate::route::{RouteDecision, plan};
 
 use super::recall::{Hit, Recall};
-use super::settle::{Admission, Made};
+use super::settle::{Admission, Made, renew};
 use super::{Asked, Gateway};
 
 impl Gateway {
@@ -54,16 +54,13 @@ impl Gateway {
         let Some(admission) = Admission::of(asked, memory) else { return false };
         let Ok(decision) = renewal(asked, hit.entry) else { return false };
         let Some(claim) = self.refreshes.claim(hit.entry.key, asked.now) else { return false };
-        let superseded = (hit.level == Level::Semantic).then(|| hit.entry.id.clone());
-        let (cache, asked) = (self.cache.clone(), asked.clone());
+        let (cache, asked, old) = (self.cache.clone(), asked.clone(), hit.entry.clone());
+        let level = hit.level;
         self.jobs.ask(asked.beside(What::Refresh, &decision), move |answer| {
             let now = Now::read();
-            let Some(entry) = renewed(&asked, &admission, answer, now) else {
-                return claim.failed(now);
-            };
-            cache.admit(entry);
-            if let Some(old) = superseded {
-                cache.supersede(&old);
+            match renewed(&asked, &admission, answer, now) {
+                Some(entry) => renew(&cache, &asked, &admission, entry, (&old, level), None),
+                None => claim.failed(now),
             }
         })
     }

@@ -8,10 +8,10 @@ use axum::http::HeaderMap;
 use bytes::Bytes;
 
 use crate::access::Caller;
+use crate::cache::Entry;
 use crate::cache::key::{Lookup, identify};
 use crate::cache::store::{Fault, Reader};
 use crate::cache::ttl::Life;
-use crate::cache::{Entry, Level};
 use crate::dialect::openai::ChatRequest;
 use crate::dialect::openai::answer::Completion;
 use crate::embed::{Embedder, Embedding};
@@ -23,7 +23,7 @@ use crate::record::OpenRecord;
 use crate::route::{RouteDecision, plan};
 
 use super::recall::Recall;
-use super::settle::{Admission, Made, keep};
+use super::settle::{Admission, Made, keep, renew};
 use super::{Asked, Gateway, consider};
 
 /// Everything that was decided about a rehearsed request.
@@ -133,14 +133,20 @@ impl Rehearsal {
         true
     }
 
-    /// Stores the answer that was asked for beside the line, because a hit had expired. As there,
-    /// nothing is learnt from it.
-    pub fn renew(&self, gateway: &Gateway, id: &str, made: Made<'_>) -> bool {
-        let Some((_, entry)) = self.admitted(id, made) else { return false };
-        gateway.cache.admit(entry);
-        if let Some(hit) = self.memory.hit().filter(|hit| hit.level == Level::Semantic) {
-            gateway.cache.supersede(&hit.entry.id);
-        }
+    /// Stores the answer that was asked for beside the line because a hit had expired, and learns
+    /// from it as there. False if there was no hit, or the answer is not to be stored. `verdicts` as in
+    /// [`Self::remember`].
+    pub fn renew(
+        &self,
+        gateway: &Gateway,
+        id: &str,
+        made: Made<'_>,
+        verdicts: Option<Vec<Verdict>>,
+    ) -> bool {
+        let Some(hit) = self.memory.hit() else { return false };
+        let Some((admission, entry)) = self.admitted(id, made) else { return false };
+        let old = (hit.entry, hit.level);
+        renew(&gateway.cache, &self.asked, &admission, entry, old, verdicts);
         true
     }
 

@@ -10,7 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::cache::admission::{self, Candidate, Refusal};
 use crate::cache::learn::{Lesson, Pending};
 use crate::cache::ttl::Life;
-use crate::cache::{Cache, CacheVerdict, Entry, Keyed, Level};
+use crate::cache::{Cache, CacheVerdict, Entry, Keyed, Level, TtlClass};
 use crate::config::settings::Model;
 use crate::dialect::Usage;
 use crate::dialect::openai::answer::Completion;
@@ -273,6 +273,33 @@ pub fn keep(
     if let Some(before) = before {
         let prompt = asked.request.prompt.clone();
         cache.teach(Lesson::Repeated { prompt, before, answer, judge: asked.judge() });
+    }
+}
+
+/// Stores the new answer to a request that was served `old` at that level, and learns from it: of an
+/// equal request, that these are two answers to one question; of another, what a miss would have
+/// taught, and the old answer makes room. Nothing is learnt where an answer is expected to change.
+pub fn renew(
+    cache: &Cache,
+    asked: &Asked,
+    admission: &Admission,
+    entry: Entry,
+    (old, level): (&Arc<Entry>, Level),
+    verdicts: Option<Vec<Verdict>>,
+) {
+    let answer = entry.answer.clone();
+    let teaches = entry.ttl_class != TtlClass::Volatile;
+    match level {
+        Level::Semantic if teaches => keep(cache, asked, admission, entry, verdicts),
+        _ => cache.admit(entry),
+    }
+    match level {
+        Level::Semantic => cache.supersede(&old.id),
+        Level::Exact if teaches => {
+            let (prompt, before) = (asked.request.prompt.clone(), Arc::clone(old));
+            cache.teach(Lesson::Repeated { prompt, before, answer, judge: asked.judge() });
+        }
+        Level::Exact => {}
     }
 }
 

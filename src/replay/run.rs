@@ -192,7 +192,8 @@ impl<'a> Run<'a> {
         let body = completion(row, number, &planned.model, &answered);
         let took = Duration::ZERO;
         let made = Made { planned, status: 200, body, usage: answered, cost: spent, took };
-        if rehearsal.renew(self.gateway, &entry, made) {
+        let verdicts = self.verdicts(rehearsal, number);
+        if rehearsal.renew(self.gateway, &entry, made, verdicts) {
             self.made_by.insert(entry, number);
         }
         spent

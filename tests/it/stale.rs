@@ -88,6 +88,32 @@ async fn an_expired_paraphrase_is_served_and_renewed_too() {
 }
 
 #[tokio::test]
+async fn a_renewed_answer_is_compared_with_the_old_one() {
+    let gateway = TestGateway::with(SHORT_LIVED).await;
+    let measured = async || {
+        let stats = gateway.admin("/admin/v1/cache/stats", None).await.json();
+        let judge = &stats["judges"]["comparison"];
+        (judge["known_pairs"].as_f64(), judge["false_different"]["estimate"].as_f64())
+    };
+    let (_, before) = measured().await;
+    gateway.upstream.says("It is 12.").says("It is 13.").says("It is 13.");
+    gateway.ask("auto", "How many eggs are in a dozen?").await;
+    pass(70).await;
+    gateway.ask("auto", "How many eggs are in a dozen?").await;
+    idle(&gateway).await;
+    let (pairs, after) = measured().await;
+    assert!(pairs == Some(1.0) && after > before, "{pairs:?} {after:?}");
+    // A paraphrase: its own answer and that of its neighbour, as a miss would have taught.
+    pass(70).await;
+    let stale = gateway.ask("auto", "How many eggs are in a dozen").await;
+    assert!(ttl(&stale) < 0 && stale.header("cache-status").ends_with("; detail=semantic"));
+    idle(&gateway).await;
+    let labels = "semgate_cache_labels_total{source=\"comparison\",verdict=\"same\"} 1";
+    assert!(metrics(&gateway).await.contains(labels));
+    gateway.finish().await;
+}
+
+#[tokio::test]
 async fn who_forbids_a_stale_answer_gets_none() {
     let gateway = TestGateway::with(SHORT_LIVED).await;
     gateway.upstream.says("old");
