@@ -73,12 +73,14 @@ impl Served {
         }
     }
 
-    /// An answer made for an equal request at the same time, under whose id it is stored.
-    pub fn shared(request: &str) -> Self {
+    /// An answer made for another request at the same time, under whose id it is stored. `keys` are
+    /// the exact keys of the two, which are equal unless their questions differ in form.
+    pub fn shared(request: &str, keys: Option<(CacheKey, CacheKey)>) -> Self {
+        let pair = keys.filter(|(one, other)| one != other);
         Self {
             entry: request.to_owned(),
-            level: Level::Exact,
-            pair: None,
+            level: if pair.is_some() { Level::Semantic } else { Level::Exact },
+            pair: pair.map(|(one, other)| Pair::of(&one, &other)),
             evidence: None,
             lookup: None,
         }

@@ -13,13 +13,13 @@ use super::holdings::Holdings;
 use super::keeper::Keeper;
 use super::learn::{self, Advice, Arbiter, Lesson, Minds, Pending, Question, Teacher};
 use super::levels::{Kept, Levels};
-use super::negatives::Negatives;
+use super::negatives::{Negatives, Pair};
 use super::purge::{Purge, Undone};
 use super::semantic::{Found, Semantic};
 use super::store::{Fault, Reader, Store};
 use super::{
-    CacheVerdict, Entry, Evidence, Fitness, Keyed, Level, MissDetail, RequestDetail, Selected,
-    Terms,
+    CacheKey, CacheVerdict, Entry, Evidence, Fitness, Keyed, Level, MissDetail, RequestDetail,
+    Selected, Terms,
 };
 use crate::config::settings;
 use crate::embed::Vector;
@@ -292,6 +292,11 @@ impl Cache {
         let mut members = semantic.numbered(&self.minds().group_of(entry));
         members.retain(|other| other.scope == entry.scope);
         members
+    }
+
+    /// Whether a caller has found the one question's answer wrong for the other.
+    pub fn are_apart(&self, one: &CacheKey, other: &CacheKey) -> bool {
+        self.negatives.holds(&Pair::of(one, other))
     }
 
     /// Pairs of questions that are kept apart.

@@ -89,6 +89,10 @@ impl Negatives {
         }
     }
 
+    pub fn holds(&self, pair: &Pair) -> bool {
+        self.held.read().unwrap_or_else(PoisonError::into_inner).pairs.contains(pair)
+    }
+
     pub fn len(&self) -> usize {
         self.held.read().unwrap_or_else(PoisonError::into_inner).order.len()
     }

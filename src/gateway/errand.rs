@@ -13,7 +13,8 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use tokio::sync::watch;
 
-use crate::cache::CacheVerdict;
+use crate::cache::feedback::Served;
+use crate::cache::{CacheKey, CacheVerdict, Keyed};
 use crate::config::settings::Mode;
 use crate::dialect::Usage;
 use crate::dialect::openai::stream::StreamEvent;
@@ -54,6 +55,8 @@ pub struct Origin {
     pub target: String,
     /// Id of the request that it was made for, under which it is stored.
     pub request: String,
+    /// Its exact key; `None` where the cache takes no part.
+    pub key: Option<CacheKey>,
     /// The reply's head, for the errand's own caller.
     pub head: HeaderMap,
 }
@@ -88,6 +91,14 @@ pub struct Fault {
     pub message: String,
     /// What those are told who have been sent nothing yet.
     pub error: GatewayError,
+}
+
+impl Origin {
+    /// The answer as it is given to another request with these keys.
+    pub fn shared_by(&self, keyed: Option<Keyed>) -> Served {
+        let keys = keyed.map(|keyed| keyed.exact).zip(self.key);
+        Served::shared(&self.request, keys)
+    }
 }
 
 impl Landed {
@@ -198,8 +209,13 @@ impl Errand {
         let (tier, target) = (answer.planned.tier.clone(), answer.planned.model.label());
         self.record.answered_by(tier.as_deref(), &target, observing);
         let settlement = self.claim.settle(answer.planned, answer.status, answer.attempt);
-        let mut origin =
-            Origin { tier, target, request: self.record.id().to_owned(), head: HeaderMap::new() };
+        let mut origin = Origin {
+            tier,
+            target,
+            request: self.record.id().to_owned(),
+            key: settlement.key(),
+            head: HeaderMap::new(),
+        };
         match answer.body {
             AnswerBody::Whole { bytes, completion } => {
                 let mut landed = settlement.whole(origin, bytes, &completion, &mut self.record);

@@ -7,6 +7,7 @@
 //!
 //! - Requests share a flight only if they may share an entry (the key holds the scope), and if what
 //!   bounds the leader's call bounds theirs: output limit, price ceiling, timeout.
+//! - Questions that differ in form only share one, too (`alike`).
 //! - An answer that admission refuses goes to nobody who has not been sent a part of it already:
 //!   these ask upstream themselves, all at once, as they would have done without the flight. For a
 //!   while the key is known as one that is not shared ([`PASS`]), so that the next herd does not
@@ -19,6 +20,7 @@
 //! Not decided here: whether an answer may be stored (`cache::admission`), and how it is told to a
 //! caller (`reply`, `listen`).
 
+mod alike;
 mod tape;
 
 use std::collections::HashMap;
@@ -39,8 +41,10 @@ use crate::price::Money;
 use super::Asked;
 use super::errand::News;
 use super::recall::Recall;
+use alike::Wording;
 use tape::{Limits, Listener, Tape};
 
+pub use alike::Ticket;
 pub use tape::{Heard, Recorded};
 
 /// Listeners of one flight at most; further requests ask upstream themselves.
@@ -111,9 +115,18 @@ type Shard = Mutex<HashMap<FlightKey, Weak<Flight>>>;
 struct Flight {
     tape: Arc<Tape<News>>,
     /// `None`: nobody can find it.
-    listed: Option<(FlightKey, Arc<Flights>)>,
+    listed: Option<Listed>,
     /// The flight that its followers went over to when it brought nothing.
     successor: Mutex<Option<Arc<Flight>>>,
+}
+
+/// Where a flight is found.
+#[derive(Debug, Clone)]
+struct Listed {
+    key: FlightKey,
+    /// By questions that differ in form only, and what they are held against.
+    alike: Option<(FlightKey, Arc<Wording>)>,
+    flights: Arc<Flights>,
 }
 
 /// What a request that wants an answer gets.
@@ -148,9 +161,13 @@ impl Flights {
     /// Leads a new flight, or follows the one under way; asks for itself alone where an equal
     /// request's answer has just turned out to be nobody else's. `replay` is how many bytes a flight
     /// keeps for those who come later.
-    pub fn board(self: &Arc<Self>, key: FlightKey, replay: usize, now: Instant) -> Boarded {
+    pub fn board(self: &Arc<Self>, ticket: &Ticket<'_>, replay: usize, now: Instant) -> Boarded {
+        let key = ticket.key;
         if self.passes.get(&key).is_some_and(|until| now < until) {
             return Boarded::Lead(Seat::alone());
+        }
+        if let Some(passenger) = self.follow_alike(ticket) {
+            return Boarded::Follow(passenger);
         }
         // Declared before the lock and so dropped after it: a flight's end takes the lock, too.
         let mut found = None;
@@ -165,14 +182,51 @@ impl Flights {
                 );
             }
         }
-        let flight = Flight::new(replay, Some((key, self.clone())));
+        let alike = ticket.alike.as_ref().map(|alike| (alike.listing, alike.wording.clone()));
+        let listing = alike.as_ref().map(|(listing, _)| *listing);
+        let flight = Flight::new(replay, Some(Listed { key, alike, flights: self.clone() }));
         shard.insert(key, Arc::downgrade(&flight));
+        drop(shard);
+        if let Some(listing) = listing {
+            self.shard(&listing).insert(listing, Arc::downgrade(&flight));
+        }
         Boarded::Lead(Seat(flight))
     }
 
-    /// After a flight that brought nothing: leads the next one if nobody does yet.
-    pub fn board_next(self: &Arc<Self>, last: Passenger, replay: usize, now: Instant) -> Boarded {
-        let Some((key, _)) = last.flight.listed else { return Boarded::Lead(Seat::alone()) };
+    /// Follows a question that differs from this one in form only, where no equal one is under way.
+    fn follow_alike(&self, ticket: &Ticket<'_>) -> Option<Passenger> {
+        let alike = ticket.alike.as_ref()?;
+        if self.find(&ticket.key).is_some() {
+            return None;
+        }
+        let flight = self.find(&alike.listing)?;
+        let (_, leader) = flight.listed.as_ref()?.alike.as_ref()?;
+        if !alike.may_follow(leader) {
+            return None;
+        }
+        let listener = flight.tape.listen(MOST_ABOARD)?;
+        Some(Passenger::follow(listener, &flight))
+    }
+
+    /// The flight of that listing that is under way.
+    fn find(&self, listing: &FlightKey) -> Option<Arc<Flight>> {
+        // The lock is given back before the flight can be dropped: its end takes the lock, too.
+        let flight = self.shard(listing).get(listing).and_then(Weak::upgrade);
+        flight.filter(|flight| !flight.tape.is_over())
+    }
+
+    /// After a flight that brought nothing: leads the next one if nobody does yet. It is found where
+    /// the last one was.
+    pub fn board_next(
+        self: &Arc<Self>,
+        last: Passenger,
+        ticket: &Ticket<'_>,
+        replay: usize,
+        now: Instant,
+    ) -> Boarded {
+        let Some(Listed { key, .. }) = last.flight.listed else {
+            return Boarded::Lead(Seat::alone());
+        };
         let mut successor = lock(&last.flight.successor);
         if let Some(next) = &*successor {
             return match next.tape.listen(MOST_ABOARD) {
@@ -180,7 +234,7 @@ impl Flights {
                 None => Boarded::Lead(Seat::alone()),
             };
         }
-        let boarded = self.board(key, replay, now);
+        let boarded = self.board(&Ticket { key, alike: ticket.alike.clone() }, replay, now);
         let next = match &boarded {
             Boarded::Lead(seat) => &seat.0,
             Boarded::Follow(passenger) => &passenger.flight,
@@ -215,7 +269,7 @@ impl Flights {
 }
 
 impl Flight {
-    fn new(replay: usize, listed: Option<(FlightKey, Arc<Flights>)>) -> Arc<Self> {
+    fn new(replay: usize, listed: Option<Listed>) -> Arc<Self> {
         let tape = Tape::new(Limits { replay, lag: LAG.max(replay) });
         Arc::new(Self { tape, listed, successor: Mutex::default() })
     }
@@ -223,12 +277,14 @@ impl Flight {
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        let Some((key, flights)) = &self.listed else { return };
-        let mut shard = flights.shard(key);
-        if let Entry::Occupied(entry) = shard.entry(*key)
-            && std::ptr::eq(entry.get().as_ptr(), self)
-        {
-            entry.remove();
+        let Some(Listed { key, alike, flights }) = &self.listed else { return };
+        for listing in std::iter::once(key).chain(alike.as_ref().map(|(listing, _)| listing)) {
+            let mut shard = flights.shard(listing);
+            if let Entry::Occupied(entry) = shard.entry(*listing)
+                && std::ptr::eq(entry.get().as_ptr(), self)
+            {
+                entry.remove();
+            }
         }
     }
 }
@@ -243,7 +299,7 @@ impl Seat {
     pub fn depart(self, errand: BoxStream<'static, News>, aboard: Aboard) -> Passenger {
         let listener = self.0.tape.listen(usize::MAX).expect("invariant: no limit, no refusal");
         let errand = match self.0.listed.clone() {
-            Some((key, flights)) => {
+            Some(Listed { key, flights, .. }) => {
                 errand.inspect(move |news| flights.note(key, news, Now::read().mono)).boxed()
             }
             None => errand,
@@ -262,7 +318,7 @@ impl Drop for Seat {
 
 impl Passenger {
     fn follow(listener: Listener<News>, flight: &Arc<Flight>) -> Self {
-        if let Some((_, flights)) = &flight.listed {
+        if let Some(Listed { flights, .. }) = &flight.listed {
             flights.followers.fetch_add(1, Ordering::Relaxed);
         }
         Self { listener, flight: flight.clone(), presence: None }
@@ -283,7 +339,7 @@ impl Passenger {
 
 impl Drop for Passenger {
     fn drop(&mut self) {
-        if let (None, Some((_, flights))) = (&self.presence, &self.flight.listed) {
+        if let (None, Some(Listed { flights, .. })) = (&self.presence, &self.flight.listed) {
             flights.followers.fetch_sub(1, Ordering::Relaxed);
         }
     }

@@ -13,7 +13,7 @@ use crate::now::{Now, Stopwatch};
 use crate::record::OpenRecord;
 
 use super::errand::{Landed, News, Origin};
-use super::flight::{Boarded, FlightKey, Heard, Passenger, Seat};
+use super::flight::{Boarded, Heard, Passenger, Seat, Ticket};
 use super::listen::{Follower, Telling};
 use super::recall::Recall;
 use super::reply::Answered;
@@ -53,7 +53,7 @@ enum Followed {
 }
 
 impl Gateway {
-    /// single-flight: leads, or follows an equal request until there is an answer to share.
+    /// single-flight: leads, or follows an equal request, or one that differs in form only, until there is an answer to share.
     ///
     /// # Errors
     ///
@@ -64,13 +64,13 @@ impl Gateway {
         memory: &mut Recall,
         record: &mut OpenRecord,
     ) -> Result<Boarding, GatewayError> {
-        let Some(key) = FlightKey::of(asked, memory) else {
+        let Some(ticket) = Ticket::of(asked, memory, &self.cache) else {
             return Ok(Boarding::Ask(Seat::alone()));
         };
         let replay = usize::try_from(asked.settings.cache.max_entry).unwrap_or(usize::MAX);
         let total = asked.policy.timeout.unwrap_or(DEFAULT_TOTAL);
         let deadline: Instant = (asked.now.mono + total).into();
-        let mut boarded = self.flights.board(key, replay, asked.now.mono);
+        let mut boarded = self.flights.board(&ticket, replay, asked.now.mono);
         let mut failures = 0;
         loop {
             let mut passenger = match boarded {
@@ -106,7 +106,7 @@ impl Gateway {
                 Err(_) => return Err(GatewayError::Timeout { after: total }),
             }
             record.collapsed(false);
-            boarded = self.flights.board_next(passenger, replay, Now::read().mono);
+            boarded = self.flights.board_next(passenger, &ticket, replay, Now::read().mono);
         }
     }
 
@@ -158,9 +158,10 @@ impl Shared {
                 let hit = memory.hit().expect("invariant: a hit was found before it is shared");
                 Answered::hit(asked, hit, record)
             }
-            Self::Landed(landed) => Answered::landed(asked, &landed, record),
+            Self::Landed(landed) => Answered::landed(asked, memory.keyed, &landed, record),
             Self::Live(passenger, origin) => {
-                let follower = Follower::new(asked, &origin, record.hand_over(), permit);
+                let follower =
+                    Follower::new(asked, memory.keyed, &origin, record.hand_over(), permit);
                 let head = follower.head();
                 let telling = Telling::new(passenger, asked.request.include_usage, Some(follower));
                 Answered::Stream { head, telling: Box::new(telling) }

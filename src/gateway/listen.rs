@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::cache::Keyed;
 use crate::dialect::openai::render;
 use crate::dialect::openai::stream::{EventKind, StreamEvent, forward, forward_as};
 use crate::http::error;
@@ -46,12 +47,13 @@ impl Follower {
     /// it cost nothing, and made no attempt.
     pub fn new(
         asked: &Asked,
+        keyed: Option<Keyed>,
         origin: &Origin,
         mut record: OpenRecord,
         permit: OwnedSemaphorePermit,
     ) -> Self {
         record.answered_by(origin.tier.as_deref(), &origin.target, false);
-        record.shares(&origin.request);
+        record.shares(origin.shared_by(keyed));
         // Stands if the caller leaves before the end.
         let free = Some(Money::ZERO);
         record.bill(&Bill { cost: free, baseline: None, own: free });

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::cache::feedback::Served;
-use crate::cache::{CacheVerdict, Evidence};
+use crate::cache::{CacheVerdict, Evidence, Keyed};
 use crate::dialect::Usage;
 use crate::dialect::openai::render;
 use crate::error::GatewayError;
@@ -101,9 +101,14 @@ impl Answered {
     }
 
     /// The answer to an equal request that has just come.
-    pub(super) fn landed(asked: &Asked, landed: &Landed, record: &mut OpenRecord) -> Self {
+    pub(super) fn landed(
+        asked: &Asked,
+        keyed: Option<Keyed>,
+        landed: &Landed,
+        record: &mut OpenRecord,
+    ) -> Self {
         record.answered_by(landed.origin.tier.as_deref(), &landed.origin.target, false);
-        record.shares(&landed.origin.request);
+        record.shares(landed.origin.shared_by(keyed));
         let answer = landed.body.as_ref().expect("invariant: what is shared is complete");
         let (body, stream) = retell(asked, answer, landed.usage, record);
         Self::Retold { body, stream, age: None, evidence: None }

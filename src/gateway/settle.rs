@@ -10,7 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::cache::admission::{self, Candidate, Refusal};
 use crate::cache::learn::{Lesson, Pending};
 use crate::cache::ttl::Life;
-use crate::cache::{Cache, CacheVerdict, Entry, Keyed, Level, TtlClass};
+use crate::cache::{Cache, CacheKey, CacheVerdict, Entry, Keyed, Level, TtlClass};
 use crate::config::settings::Model;
 use crate::dialect::Usage;
 use crate::dialect::openai::answer::Completion;
@@ -95,6 +95,11 @@ impl Claim {
 }
 
 impl Settlement {
+    /// The exact key under which the answer would be stored.
+    pub fn key(&self) -> Option<CacheKey> {
+        self.admission.as_ref().map(|admission| admission.keyed.exact)
+    }
+
     /// Bytes of events worth keeping for the whole answer.
     pub fn answer_limit(&self) -> usize {
         if self.asked.settings.telemetry.content {

@@ -245,10 +245,10 @@ impl OpenRecord {
         self.note_answer(Some(Arc::new(served)));
     }
 
-    /// The answer is that of an equal request, under whose id it is stored.
-    pub fn shares(&mut self, request: &str) {
-        self.edit().cache.leader = Some(request.to_owned());
-        self.note_answer(Some(Arc::new(Served::shared(request))));
+    /// The answer is that of another request of this moment, under whose id it is stored.
+    pub fn shares(&mut self, answer: Served) {
+        self.edit().cache.leader = Some(answer.entry.clone());
+        self.note_answer(Some(Arc::new(answer)));
     }
 
     fn note_answer(&self, served: Option<Arc<Served>>) {

@@ -154,6 +154,11 @@ impl Profile {
         self.essence != 0 && self.essence == other.essence
     }
 
+    /// Equal for texts of which one restates the other; `None` for a text without words.
+    pub fn form(&self) -> Option<[u8; 16]> {
+        (self.essence != 0).then(|| self.essence.to_le_bytes())
+    }
+
     /// The same question with other numbers: the answers can hardly be the same.
     pub fn differs_in_numbers_only(&self, other: &Self) -> bool {
         let words = |profile: &Self| -> Vec<String> {
@@ -170,11 +175,6 @@ impl Profile {
     /// Like [`Self::is_repeat_of`], and true of two texts without any words.
     pub(super) fn has_the_words_of(&self, other: &Self) -> bool {
         self.literal == other.literal
-    }
-
-    #[cfg(test)]
-    pub(super) fn literal(&self) -> [u8; 32] {
-        self.literal
     }
 
     /// Bytes held, for the cache's budget.

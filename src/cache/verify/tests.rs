@@ -203,7 +203,7 @@ proptest! {
     #[test]
     fn case_and_outer_space_change_nothing(text in "[a-z0-9 ,.!?'+-]{0,40}") {
         let (plain, loud) = (Profile::of(&text), Profile::of(&format!("  {}\n", text.to_uppercase())));
-        prop_assert_eq!(plain.literal(), loud.literal());
+        prop_assert!(plain.has_the_words_of(&loud));
         prop_assert_eq!(guard(&plain, &loud), None);
     }
 
