@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Kills a process that writes answers to disk, again and again, at random moments, and checks after
-# each kill that nothing wrong and nothing purged comes back. The suite does it ten times.
+# each kill that nothing wrong comes back, nothing purged, and nothing that a caller complained of.
+# The suite does it ten times.
 #
 #   scripts/kill-cache.sh [KILLS]      default 500
 set -euo pipefail

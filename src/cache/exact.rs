@@ -18,6 +18,9 @@ use super::{CacheKey, Entry};
 /// What a table and the allocator add to an entry: moka's nodes and slots, five allocations.
 const ENTRY_OVERHEAD: usize = 320;
 
+/// A node of a map of tags, for up to eleven of them, six on average where there are many.
+const TAGS: usize = 544;
+
 /// Which keys the entry of an id is stored under, so that finding it looks at one entry and not at
 /// all of them. A name may outlive its entry where two writers meet; whoever looks asks the entry.
 #[derive(Default)]
@@ -157,7 +160,9 @@ impl Entry {
     /// Bytes that the entry takes in memory, allocations and bookkeeping included: what budgets
     /// count. The two levels share an entry; each counts it whole.
     pub fn bytes(&self) -> usize {
-        let tags: usize = self.tags.iter().map(|(name, value)| name.len() + value.len() + 64).sum();
+        let texts: usize =
+            self.tags.iter().map(|(name, value)| name.len() + value.len() + 32).sum();
+        let tags = texts + self.tags.len().div_ceil(6) * TAGS;
         ENTRY_OVERHEAD
             + size_of::<Self>()
             + self.id.len()

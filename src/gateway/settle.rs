@@ -241,7 +241,8 @@ impl Admission {
             key_name: asked.caller.key.clone(),
             prompt: asked.request.prompt.clone(),
             vector: self.vector.clone(),
-            answer: made.body,
+            // A copy: the upstream's bytes may be a part of a larger buffer, which nobody counts.
+            answer: Bytes::copy_from_slice(&made.body),
             usage: made.usage,
             model: made.planned.model.name.clone(),
             target: made.planned.model.label().into(),

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use semgate::cache::feedback::{Feedback, Label};
 use semgate::cache::learn::Lane;
 use semgate::cache::store::{FILE, Offline, Reader};
 use semgate::cache::{Cache, CacheKey, Entry, Purge, Scope, TtlClass};
@@ -175,6 +176,12 @@ fn entry(run: usize, place: usize, now: Now) -> Entry {
     }
 }
 
+/// A caller's word that the answer made for this request is wrong.
+fn bad(request: &str) -> Feedback {
+    let (tenant, route) = ("a".into(), "auto".into());
+    Feedback { request: request.to_owned(), tenant, route, label: Label::Bad, served: None }
+}
+
 /// Not a test: the process that is killed. It says what it did, line by line.
 #[test]
 #[ignore = "run by the test below, in a process of its own"]
@@ -192,6 +199,15 @@ fn writes_until_it_is_killed() {
             cache.purge(&Purge::Tenant(tenant.into()), Now::read()).expect("a file that works");
             said = format!("purged {tenant} {place}\n");
         }
+        if place % 53 == 52 {
+            let entry = format!("{run}-{place}");
+            let begun = Now::read();
+            cache.feedback(&bad(&entry), begun);
+            // It waits for a second. Where the disk took longer, nothing was promised.
+            if Now::read().mono.duration_since(begun.mono) < Duration::from_millis(900) {
+                said = format!("refuted {entry}\n");
+            }
+        }
         if place % 37 == 36 {
             let state = vec![(place % 251) as u8; 20_000];
             cache.store().expect("it has a file").save_state("learnt", state);
@@ -202,9 +218,17 @@ fn writes_until_it_is_killed() {
     }
 }
 
-/// Lets a child write until it has said `lines` lines, kills it, and returns what it purged: the
-/// tenant, and the place of the last write before.
-fn kill_after(lines: usize, run: usize, folder: &Path) -> Vec<(String, usize)> {
+/// What a child took out before it was killed.
+#[derive(Default)]
+struct Removed {
+    /// The tenant, and the place of the last write before.
+    purges: Vec<(String, usize)>,
+    /// Ids.
+    refuted: Vec<String>,
+}
+
+/// Lets a child write until it has said `lines` lines, and kills it.
+fn kill_after(lines: usize, run: usize, folder: &Path) -> Removed {
     let mut child = Command::new(std::env::current_exe().expect("this test"))
         .args(["--exact", "persistence::writes_until_it_is_killed", "--ignored", "--nocapture"])
         .env(FOLDER, folder)
@@ -215,21 +239,24 @@ fn kill_after(lines: usize, run: usize, folder: &Path) -> Vec<(String, usize)> {
         .expect("it runs");
     let said = BufReader::new(child.stdout.take().expect("piped")).lines();
     let said = said.map_while(Result::ok);
-    let said = said.filter(|line| line.starts_with("wrote") || line.starts_with("purged"));
-    let purges: Vec<(String, usize)> = said
-        .take(lines)
-        .filter_map(|line| {
-            let (tenant, place) = line.strip_prefix("purged ")?.split_once(' ')?;
-            Some((tenant.to_owned(), place.parse().expect("a place")))
-        })
-        .collect();
+    let is_ours =
+        |line: &String| ["wrote ", "purged ", "refuted "].iter().any(|word| line.starts_with(word));
+    let mut removed = Removed::default();
+    for line in said.filter(is_ours).take(lines) {
+        if let Some((tenant, place)) =
+            line.strip_prefix("purged ").and_then(|it| it.split_once(' '))
+        {
+            removed.purges.push((tenant.to_owned(), place.parse().expect("a place")));
+        }
+        removed.refuted.extend(line.strip_prefix("refuted ").map(str::to_owned));
+    }
     child.kill().expect("killed");
     child.wait().expect("an end");
-    purges
+    removed
 }
 
 /// Everything in the file is right, and nothing of it was purged.
-fn check(folder: &Path, run: usize, purges: &[(String, usize)]) -> usize {
+fn check(folder: &Path, run: usize, removed: &Removed) -> usize {
     let reader = Reader::open(&folder.join(FILE), Some(EMBEDDER)).expect("a file of ours");
     let (mut from, mut found) = (None, 0);
     loop {
@@ -242,7 +269,8 @@ fn check(folder: &Path, run: usize, purges: &[(String, usize)]) -> usize {
             let (made, place) = entry.id.split_once('-').expect("run and place");
             let (made, place): (usize, usize) =
                 (made.parse().expect("a run"), place.parse().expect("a place"));
-            for (tenant, at) in purges {
+            assert!(!removed.refuted.contains(&entry.id), "{entry:?} came back");
+            for (tenant, at) in &removed.purges {
                 let is_purged = **tenant == *entry.tenant && (made < run || place <= *at);
                 assert!(!is_purged, "{entry:?} came back");
             }
@@ -264,13 +292,15 @@ fn check(folder: &Path, run: usize, purges: &[(String, usize)]) -> usize {
 fn killed_at_any_moment_nothing_wrong_comes_back() {
     let kills = environment(KILLS).map_or(10, |kills| kills.parse().expect("a number"));
     let folder = tempfile::tempdir().expect("a folder");
-    let mut found = 0;
+    let (mut found, mut refuted) = (0, 0);
     for run in 0..kills {
         let chance = hash(&format!("kill {run}"));
         let lines = 1 + usize::from(u16::from_le_bytes([chance[0], chance[1]])) % 900;
-        let purges = kill_after(lines, run, folder.path());
-        found += check(folder.path(), run, &purges);
+        let removed = kill_after(lines, run, folder.path());
+        found += check(folder.path(), run, &removed);
+        refuted += removed.refuted.len();
     }
+    assert!(refuted > kills, "callers have complained");
     assert!(found > kills, "entries do outlive a kill");
     let offline = Offline::open(folder.path()).expect("free").expect("there");
     assert!(offline.stats().expect("readable").entries > 0);

@@ -336,7 +336,7 @@ impl Pupil {
             lane: self.lane.clone(),
             line: line.at.is_finite().then_some(line.at),
             wrong_hits: (line.labels > 0).then_some((line.estimate, line.upper)),
-            lookups: mind.lookups(),
+            lookups: mind.lookups,
             labels: line.labels,
             entries: mind.groups().len(),
             alarms: mind.groups().alarms(),

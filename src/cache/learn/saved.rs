@@ -104,7 +104,7 @@ impl Minds {
         }
         let mut pupils = self.lock();
         match pupils.get(&reading.lane) {
-            Some(known) if known.mind().lookups() >= reading.mind.lookups() => return true,
+            Some(known) if known.mind().lookups >= reading.mind.lookups => return true,
             None if pupils.len() >= MAX_MINDS => return false,
             _ => {}
         }

@@ -14,6 +14,7 @@ use crate::cache::{CacheKey, Directives, Makers, Scope, TtlClass};
 use crate::config::settings::{ExactCache, SemanticCache};
 use crate::dialect::Usage;
 
+mod measured;
 mod removal;
 
 pub(in crate::cache) fn settings() -> settings::Cache {

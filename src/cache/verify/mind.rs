@@ -52,7 +52,7 @@ pub struct Mind {
     /// How much there is to learn from what would be served, on average (`explore::need`).
     need: f32,
     /// Lookups so far, and those above the line.
-    lookups: u64,
+    pub(in crate::cache) lookups: u64,
     above: u32,
 }
 
@@ -105,11 +105,6 @@ impl Mind {
             lookups: 0,
             above: 0,
         }
-    }
-
-    /// Lookups that it has seen.
-    pub fn lookups(&self) -> u64 {
-        self.lookups
     }
 
     pub fn line(&self) -> &Line {
