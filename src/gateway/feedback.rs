@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::cache::feedback::Label;
 use crate::dialect::openai::strict_object;
 use crate::error::GatewayError;
-use crate::record::answers::Judged;
+use crate::record::answers::{Judged, Word};
 
 use super::{Call, Gateway};
 
@@ -35,7 +35,8 @@ impl Gateway {
         let said = read(&body)?;
         let reason = said.reason.filter(|_| state.settings.telemetry.content);
         let judged = parse_id(&said.id).map_or(Judged::Unknown, |id| {
-            self.recorder.judge(id, &caller.tenant, said.label, reason, call.now)
+            let word = Word { id, tenant: &caller.tenant, label: said.label, reason };
+            self.recorder.judge(word, call.now)
         });
         let (feedback, is_first) = match judged {
             Judged::First(feedback) => (feedback, true),

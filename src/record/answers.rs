@@ -39,6 +39,17 @@ pub struct Answer {
     pub served: Option<Arc<Served>>,
 }
 
+/// A caller's verdict on the answer to a request.
+#[derive(Debug, Clone)]
+pub struct Word<'a> {
+    /// Of the request.
+    pub id: Uuid,
+    /// The caller's.
+    pub tenant: &'a str,
+    pub label: Label,
+    pub reason: Option<String>,
+}
+
 /// What became of a verdict.
 #[derive(Debug, PartialEq)]
 pub enum Judged {
@@ -112,15 +123,9 @@ impl Answers {
         }
     }
 
-    /// Takes a verdict of a caller of `tenant`. The first one stands.
-    pub fn judge(
-        &self,
-        id: Uuid,
-        tenant: &str,
-        label: Label,
-        reason: Option<String>,
-        now: Now,
-    ) -> Judged {
+    /// Takes a verdict. The first one stands.
+    pub fn judge(&self, word: Word<'_>, now: Now) -> Judged {
+        let Word { id, tenant, label, reason } = word;
         let mut held = self.lock();
         held.drop_expired(now);
         let kept = held.answers.get_mut(&id).filter(|kept| *kept.answer.tenant == *tenant);
@@ -204,12 +209,19 @@ mod tests {
         Uuid::from_u128(number)
     }
 
+    /// What a caller of `tenant` says of one of these answers: that it is good.
+    fn word(number: u128, tenant: &str) -> Word<'_> {
+        Word { id: id(number), tenant, label: Label::Good, reason: None }
+    }
+
     #[test]
     fn the_first_verdict_stands() {
         let (answers, now) = (Answers::new(10, WINDOW), Now::read());
         answers.note(id(1), answer(now));
         assert_eq!(answers.said(id(1)), None);
-        let judge = |label| answers.judge(id(1), "acme", label, Some("why".into()), now);
+        let reason = || Some("why".to_owned());
+        let word = |label| Word { id: id(1), tenant: "acme", label, reason: reason() };
+        let judge = |label| answers.judge(word(label), now);
         assert!(
             matches!(judge(Label::Bad), Judged::First(given) if given.entry() == id(1).to_string())
         );
@@ -223,14 +235,14 @@ mod tests {
     fn an_answer_of_another_tenant_or_after_its_time_is_unknown() {
         let (answers, now) = (Answers::new(10, WINDOW), Now::read());
         answers.note(id(1), answer(now));
-        let judge = |tenant, now| answers.judge(id(1), tenant, Label::Good, None, now);
+        let judge = |tenant, now| answers.judge(word(1, tenant), now);
         assert_eq!(judge("other", now), Judged::Unknown);
-        assert_eq!(answers.judge(id(2), "acme", Label::Good, None, now), Judged::Unknown);
+        assert_eq!(answers.judge(word(2, "acme"), now), Judged::Unknown);
         let late = now.after(WINDOW + Duration::from_millis(1));
         assert_eq!(judge("acme", late), Judged::Unknown);
         assert!(answers.is_empty(), "what is too old takes no room");
         answers.note(id(3), answer(now));
-        let at_last = answers.judge(id(3), "acme", Label::Good, None, now.after(WINDOW));
+        let at_last = answers.judge(word(3, "acme"), now.after(WINDOW));
         assert!(matches!(at_last, Judged::First(_)), "the window includes its end");
     }
 
@@ -241,7 +253,7 @@ mod tests {
             answers.note(id(number), answer(now));
             answers.note(id(number), answer(now));
         }
-        let known = |number| answers.judge(id(number), "acme", Label::Bad, None, now);
+        let known = |number| answers.judge(word(number, "acme"), now);
         assert_eq!(known(1), Judged::Unknown);
         assert!(matches!((known(2), known(3)), (Judged::First(_), Judged::First(_))));
         assert_eq!(answers.len(), 2);

@@ -15,7 +15,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use answers::Answers;
-use answers::{Judged, MAX_ANSWERS};
+use answers::{Judged, MAX_ANSWERS, Word};
 pub use decision::DecisionRecord;
 pub use metrics::Metrics;
 pub use open::{Bill, OpenRecord};
@@ -24,7 +24,6 @@ pub use spend::Spend;
 
 use uuid::Uuid;
 
-use crate::cache::feedback::Label;
 use crate::config::Settings;
 use crate::dialect::Usage;
 use crate::now::Now;
@@ -102,15 +101,9 @@ impl Recorder {
 
     /// Takes a caller's verdict on an answer; the first is counted and noted in the record. The
     /// record's line in the file has been written by then and stays as it is.
-    pub fn judge(
-        &self,
-        id: Uuid,
-        tenant: &str,
-        label: Label,
-        reason: Option<String>,
-        now: Now,
-    ) -> Judged {
-        let judged = self.answers.judge(id, tenant, label, reason, now);
+    pub fn judge(&self, word: Word<'_>, now: Now) -> Judged {
+        let (id, label) = (word.id, word.label);
+        let judged = self.answers.judge(word, now);
         if let Judged::First(feedback) = &judged {
             self.metrics.cache.label("feedback", label.name());
             if let Some(note) = self.answers.said(id) {
