@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::support::TestGateway;
+use crate::support::{TestGateway, chat};
 
 async fn idle(gateway: &TestGateway) {
     for _ in 0..2000 {
@@ -73,5 +73,68 @@ async fn attempts_that_failed_before_an_explored_answer_are_retries() {
         (whole - record["own_spend_usd"].as_f64().expect("dollars")).abs() < 1e-12,
         "{metrics}"
     );
+    gateway.finish().await;
+}
+
+/// Every figure of the cache, each of which a request of this test has moved.
+#[tokio::test]
+async fn the_cache_shows_what_it_does_and_how_well() {
+    let more = "cache: {max_wrong_hits: 20%, min_precision: off, exploration: 0%, shadow: 100%}\n";
+    let gateway = TestGateway::with(more).await;
+    let unmeasured = gateway.admin("/admin/v1/cache/stats", None).await.json();
+    assert_eq!(unmeasured["lanes"], json!([]));
+    let syllables = ["bra", "cle", "dri", "fon", "gus", "hal", "jem", "kip", "lor", "mun", "nax"];
+    for n in 0..110 {
+        let (first, last) = (syllables[n % 11], syllables[n / 11]);
+        let subject = format!("{first}{last}ner {last}u{first} qui{first}a{last}");
+        // Two ways to ask for each of them; no two of them share a word that matters.
+        for prompt in [format!("{subject} meaning"), format!("explain {subject}")] {
+            // What is served is asked again in the shadow: one answer each in either case.
+            gateway.upstream.says(&format!("The answer is {n}."));
+            let answer = gateway.send_inside(&chat("auto", &prompt), &[]).await;
+            assert_eq!(answer.status, 200);
+            idle(&gateway).await;
+        }
+    }
+    let stats = gateway.admin("/admin/v1/cache/stats", None).await.json();
+    let lane = &stats["lanes"][0];
+    assert_eq!((&lane["tenant"], &lane["route"]), (&json!("anonymous"), &json!("auto")), "{stats}");
+    assert!(lane["labels"].as_u64() > Some(10), "{lane}");
+    let rate = &lane["wrong_hit_rate"];
+    assert!(
+        rate["estimate"].as_f64() <= rate["upper"].as_f64() && rate["upper"].as_f64() < Some(0.2)
+    );
+    assert!(
+        stats["judges"]["comparison"]["false_same"]["estimate"].as_f64() > Some(0.0),
+        "{stats}"
+    );
+
+    let metrics = scrape(&gateway).await;
+    let shown = |series: &str| {
+        value(&metrics, series).unwrap_or_else(|| panic!("no {series} in\n{metrics}"))
+    };
+    for bound in ["estimate", "upper"] {
+        shown(&format!("semgate_cache_wrong_hit_ratio{{bound=\"{bound}\",route=\"auto\"}}"));
+    }
+    assert!(shown("semgate_cache_calibration_labels{route=\"auto\"}") > 10.0);
+    let same = shown("semgate_cache_labels_total{source=\"comparison\",verdict=\"same\"}");
+    assert!(same > 10.0, "{metrics}");
+    shown("semgate_cache_labels_total{source=\"comparison\",verdict=\"different\"}");
+    shown("semgate_cache_labels_total{source=\"model\",verdict=\"same\"}");
+    let hits = shown("semgate_cache_hits_total{level=\"semantic\",reason=\"line\"}");
+    assert!(hits > 0.0);
+    let shadowed = ["same", "different", "cannot_tell"]
+        .map(|verdict| shown(&format!("semgate_cache_shadow_total{{verdict=\"{verdict}\"}}")));
+    assert!(shadowed[0] > 0.0 && shadowed.iter().sum::<f64>() >= hits, "{metrics}");
+    assert!(shown("semgate_own_spend_usd_total{by=\"shadow\"}") > 0.0);
+    assert!(shown("semgate_cache_saved_usd_total{level=\"semantic\"}") > 0.0);
+    assert!(shown("semgate_cache_saved_seconds_total{level=\"semantic\"}") >= 0.0);
+    assert!(shown("semgate_cache_entries{level=\"semantic\"}") >= 110.0);
+    assert!(shown("semgate_cache_bytes") > 0.0);
+    assert_eq!(shown("semgate_cache_index_scopes"), 1.0);
+    shown("semgate_cache_index_tombstones");
+    assert_eq!(shown("semgate_cache_evictions_total{level=\"semantic\"}"), 0.0);
+    let lookups = metrics.lines().filter(|line| line.starts_with("semgate_cache_lookups_total{"));
+    assert!(lookups.count() >= 2, "{metrics}");
     gateway.finish().await;
 }
