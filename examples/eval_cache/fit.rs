@@ -1,5 +1,5 @@
 //! Fits the prior: the features of the best candidate at every lookup and the truth, from one run
-//! that serves nothing and one of the policy itself, each stream weighing the same.
+//! that serves nothing and some of the policy itself, each stream weighing the same.
 
 use semgate::cache::verify::features::{COUNT, TABLE};
 use semgate::cache::verify::mind::Goals;
@@ -11,6 +11,8 @@ use super::stream::Stream;
 
 /// Lookups of the run that serves nothing.
 const MUTE: usize = 4000;
+/// Runs of the policy: each takes a course of its own, and one alone would leave its mark.
+const RUNS: u64 = 3;
 /// Samples that a stream weighs as.
 const WEIGHT: f64 = 4000.0;
 const RIDGE: f64 = 20.0;
@@ -50,7 +52,9 @@ pub fn fit(streams: &[&Stream], seed: u64) -> Prior {
         .collect();
     let sketch = solve(&weigh(&first));
     let both = streams.iter().zip(first).map(|(stream, mut samples)| {
-        samples.extend(raw(&sketch, run(stream, &sketch, &setup(seed + 1, false))));
+        for run_seed in seed + 1..=seed + RUNS {
+            samples.extend(raw(&sketch, run(stream, &sketch, &setup(run_seed, false))));
+        }
         samples
     });
     solve(&weigh(&both.collect::<Vec<_>>()))
@@ -186,7 +190,7 @@ before it has seen any traffic: the log-odds that its answer answers the questio
 first hundred lookups on they follow the traffic of each tenant and route.
 
 - **Fitted by** `cargo run --release --example eval_cache -- --fit`, deterministically: the best
-  candidate of every lookup in one run that serves nothing and one run of the cache itself, with
+  candidate of every lookup in one run that serves nothing and three of the cache itself, with
   the labels as truth; logistic regression with a ridge of 20 towards zero; each stream weighs the
   same.
 - **Fitted on** banking77 (PolyAI, CC BY 4.0, github.com/PolyAI-LDN/task-specific-datasets),

@@ -2,8 +2,9 @@
 //! callers.
 
 use super::features::{Neighbourhood, Values};
-use super::groups::Group;
-use super::judged::PANEL;
+use super::groups::{Compared, Group};
+use super::judged::{Errors, PANEL, Verdict, together};
+use super::sense::Pair;
 use crate::cache::Guard;
 
 /// Answer groups of a lookup whose answers are compared with a new one.
@@ -38,6 +39,8 @@ pub struct Weighed {
     pub repeat: bool,
     /// The most similar of the further entries that should have the answer of the first.
     pub company: Vec<Companion>,
+    /// What is learnt from about words once the query's answer is known: one for each candidate.
+    pub pairs: Vec<Pair>,
 }
 
 /// A candidate that has the answer of the best contender, as far as is known. A judge that errs is
@@ -98,4 +101,33 @@ pub(super) fn company(near: &Neighbourhood<'_>, best: &Contender) -> Vec<Compani
         Companion { entry: candidate.entry, place, similarity: candidate.similarity }
     };
     places.map(companion).collect()
+}
+
+/// The verdicts on the `contenders` first of the compared (entry, score, cosine). With a judge that
+/// errs, those on the best one's company are heard too; they are no evidence about the contender's
+/// own answer where the judge knows.
+pub(super) fn judged(
+    compared: &[(u64, f32, f32)],
+    contenders: usize,
+    verdicts: &[Verdict],
+    judge: &Errors,
+) -> Vec<Compared> {
+    let of_contenders = compared.iter().zip(verdicts).take(contenders);
+    let mut judged: Vec<Compared> = of_contenders
+        .map(|((entry, z, similarity), verdict)| Compared {
+            entry: *entry,
+            z: *z,
+            similarity: *similarity,
+            verdict: *verdict,
+            panel: 1,
+        })
+        .collect();
+    let company = verdicts.iter().skip(contenders).copied();
+    if let Some(best) = judged.first_mut()
+        && best.verdict != Verdict::CannotTell
+        && judge.need() > 1
+    {
+        (best.verdict, best.panel) = together(std::iter::once(best.verdict).chain(company));
+    }
+    judged
 }

@@ -7,6 +7,7 @@ use super::groups::{Group, Groups};
 use super::lacks::Lacks;
 use super::profile::Profile;
 use super::rarity::Rarity;
+use super::sense::{self, Marks, Sense, marks};
 use super::wording::jaccard;
 use super::{Candidate, guards};
 
@@ -50,6 +51,10 @@ pub struct Neighbourhood<'a> {
     pub groups: Vec<Option<Group>>,
     pub records: &'a Groups,
     pub rarity: &'a Rarity,
+    /// What each candidate's words share with the query's.
+    pub marks: Vec<Marks>,
+    /// What that has meant so far.
+    senses: Vec<f32>,
     /// Rarity of each content stem of the query.
     pub(super) idf: Vec<f32>,
     density: f32,
@@ -76,6 +81,7 @@ impl<'a> Neighbourhood<'a> {
         candidates: &'a [Candidate<'a>],
         records: &'a Groups,
         rarity: &'a Rarity,
+        sense: &Sense,
     ) -> Self {
         let groups: Vec<_> = candidates
             .iter()
@@ -88,7 +94,10 @@ impl<'a> Neighbourhood<'a> {
         let votes = voters.map(|c| (FADE * (c.similarity - nearest)).exp()).collect();
         let idf = query.wording().content().iter().map(|stem| rarity.idf(*stem)).collect();
         let density = density / near.len().max(1) as f32;
-        Self { query, candidates, groups, records, rarity, idf, density, votes }
+        let wordings = candidates.iter().map(|candidate| candidate.profile.wording());
+        let marks: Vec<Marks> = wordings.map(|stored| marks(query.wording(), stored)).collect();
+        let senses = marks.iter().map(|marks| sense.score(marks)).collect();
+        Self { query, candidates, groups, records, rarity, marks, senses, idf, density, votes }
     }
 
     /// Whether two candidates have one answer, as far as is known.
@@ -136,6 +145,21 @@ impl<'a> Neighbourhood<'a> {
     fn agreement(&self, place: usize) -> f32 {
         let near = self.candidates.len().min(NEAR);
         (0..near).filter(|other| self.agree(place, *other)).count() as f32 / NEAR as f32
+    }
+
+    /// Mean sense of the candidates that have the answer of `place`.
+    fn sense_of_group(&self, place: usize) -> f32 {
+        let own = |other: &usize| self.agree(place, *other);
+        let senses = (0..self.senses.len()).filter(own).map(|other| self.senses[other]);
+        let (sum, count) = senses.fold((0.0, 0), |(sum, count), sense| (sum + sense, count + 1));
+        sum / count.max(1) as f32
+    }
+
+    /// Sense of `place` ahead of the best candidate with another answer.
+    fn sense_ahead(&self, place: usize) -> f32 {
+        let other = |other: &usize| !self.agree(place, *other);
+        let others = (0..self.senses.len()).filter(other).map(|other| self.senses[other]);
+        self.senses[place] - others.fold(-sense::MOST, f32::max)
     }
 
     fn vote(&self, place: usize) -> f32 {
@@ -327,6 +351,12 @@ table! {
         |p| { let (short, long) = p.lengths(); if long > 0.0 { short / long } else { 0.0 } };
     "wh": "the question words differ",
         |p| { let (a, b) = p.both(); flag(!a.wording().asks_like(b.wording())) };
+    "sense": "what their words have meant for answers so far",
+        |p| p.near.senses[p.place];
+    "sgroup": "the same, mean of the candidates with this answer",
+        |p| p.near.sense_of_group(p.place);
+    "sahead": "the same, ahead of the best candidate with another answer",
+        |p| p.near.sense_ahead(p.place);
 products
     "cos*cos": "cos", "cos";
     "cos*agree": "cos", "agree";

@@ -14,6 +14,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::belief::Belief;
 use super::judged::{Errors, PANEL};
 use super::weights::sigmoid;
 use super::window::Row;
@@ -33,7 +34,11 @@ const KNOWN: f32 = 10.0;
 const SHRINK: f32 = 8.0;
 
 /// Standard errors between estimate and bound: a dial between hit rate and safety, not a proof.
-const CAUTION: f32 = 0.25;
+const CAUTION: f32 = 0.5;
+
+/// Share of the limit that is aimed at. Among many scores and weights the line finds those that look
+/// better than they are.
+const AIM: f32 = 0.85;
 
 /// The line never falls below this score: odds of 2.7 to 1. Where repeats are rare the budget
 /// reaches this far: 1.5 leaves half of it unspent, and 0.5 overspends in the first thousand lookups.
@@ -105,12 +110,12 @@ impl Default for Line {
 impl Line {
     /// Draws the line anew over the servable lookups of the window, of `lookups` in all.
     pub fn draw<'a>(
-        rows: impl Iterator<Item = &'a Row>,
+        rows: impl Iterator<Item = &'a Row> + Clone,
         lookups: usize,
         budget: &Budget,
         judge: &Errors,
     ) -> Self {
-        let bins = histogram(rows);
+        let bins = histogram(rows.clone(), &Belief::of(rows, judge));
         let mut line = Self {
             at: f32::INFINITY,
             errors: vec![None; BINS],
@@ -135,7 +140,7 @@ impl Line {
             labels += bin.labels();
             let estimate = f32::max(wrong, FLOOR * all);
             let upper = estimate + CAUTION * variance.sqrt();
-            open = upper <= budget.lookups * lookups as f32;
+            open = upper <= AIM * budget.lookups * lookups as f32;
             let precise = budget.hits.is_none_or(|share| upper <= share * all);
             if open && precise && all > 0.0 {
                 line.at = (LOWEST + WIDTH * place as f32).max(LEAST);
@@ -251,14 +256,18 @@ impl Stratum {
     }
 }
 
-fn histogram<'a>(rows: impl Iterator<Item = &'a Row>) -> [Bin; BINS] {
+fn histogram<'a>(rows: impl Iterator<Item = &'a Row>, belief: &Belief) -> [Bin; BINS] {
     let mut bins = [Bin::default(); BINS];
     for row in rows.filter(|row| row.servable) {
         let Some(place) = place(row.z) else { continue };
         let bin = &mut bins[place];
-        let stratum = if row.propensity < 1.0 { &mut bin.drawn } else { &mut bin.asked };
+        let (stratum, error) = if row.propensity < 1.0 {
+            (&mut bin.drawn, belief.error(row.z))
+        } else {
+            (&mut bin.asked, modelled(row.z))
+        };
         stratum.lookups += 1.0;
-        stratum.modelled += modelled(row.z);
+        stratum.modelled += error;
         if let Some(same) = row.label {
             let members = usize::from(row.panel).clamp(1, PANEL);
             stratum.labelled[members] += 1.0;
@@ -269,7 +278,7 @@ fn histogram<'a>(rows: impl Iterator<Item = &'a Row>) -> [Bin; BINS] {
 }
 
 /// The model's own estimate of the error.
-fn modelled(z: f32) -> f32 {
+pub(super) fn modelled(z: f32) -> f32 {
     FLOOR + (1.0 - FLOOR) * sigmoid(-z)
 }
 

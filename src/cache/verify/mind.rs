@@ -7,18 +7,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::case::{COMPARED, company};
+use super::case::{COMPARED, company, judged};
 pub use super::case::{Companion, Contender, Decision, Exploring, Weighed};
 use super::drift::{Drift, MOST_EXPECTED};
 use super::explore::{State, need, propensity};
 use super::features::{COUNT, Neighbourhood};
 use super::groups::{Compared, Groups, Trust};
-use super::judged::{Errors, Verdict, together};
+use super::judged::{Errors, Verdict};
 use super::line::{Budget, Line};
 use super::pace::Pace;
 use super::profile::Profile;
 use super::rarity::Rarity;
 use super::refit::{Material, Refit};
+use super::sense::{Pair, Sense};
 use super::weights::{LEAST_LABELS, Prior, Weights};
 use super::window::{Row, Window};
 use super::{Candidate, guards};
@@ -45,6 +46,7 @@ pub struct Mind {
     weights: Weights,
     line: Line,
     rarity: Rarity,
+    sense: Sense,
     groups: Groups,
     window: Window,
     drift: Drift,
@@ -62,6 +64,8 @@ pub struct Lookup {
     number: u64,
     /// The contenders whose answers are worth comparing with the new one.
     pub compared: Vec<(u64, f32, f32)>,
+    /// Of a lookup that is asked upstream: every candidate, to learn about words.
+    pairs: Vec<Pair>,
     /// How many of them are contenders; the others are the best one's company.
     contenders: usize,
     above: bool,
@@ -84,19 +88,21 @@ impl Lookup {
 
 impl Mind {
     pub fn new(prior: &Prior) -> Self {
-        Self::begin(prior.start(), Line::default(), Rarity::default())
+        Self::begin(prior.start(), Line::default(), Rarity::default(), Sense::default())
     }
 
     /// A mind for traffic that nothing is known of yet but that it is the same tenant's.
     pub fn heir(&self) -> Self {
-        Self::begin(self.weights.clone(), self.line.clone(), self.rarity.clone())
+        let (rarity, sense) = (self.rarity.clone(), self.sense.clone());
+        Self::begin(self.weights.clone(), self.line.clone(), rarity, sense)
     }
 
-    fn begin(weights: Weights, line: Line, rarity: Rarity) -> Self {
+    fn begin(weights: Weights, line: Line, rarity: Rarity, sense: Sense) -> Self {
         Self {
             weights,
             line,
             rarity,
+            sense,
             groups: Groups::default(),
             window: Window::default(),
             drift: Drift::default(),
@@ -121,7 +127,7 @@ impl Mind {
 
     /// Scores the candidates (in falling similarity), one for each of the nearest groups.
     pub fn weigh(&self, prior: &Prior, query: &Profile, candidates: &[Candidate<'_>]) -> Weighed {
-        let near = Neighbourhood::new(query, candidates, &self.groups, &self.rarity);
+        let near = Neighbourhood::new(query, candidates, &self.groups, &self.rarity, &self.sense);
         let mut contenders: Vec<Contender> = Vec::with_capacity(GROUPS);
         for (place, candidate) in candidates.iter().enumerate() {
             let known = contenders.iter().position(|other| near.agree(other.place, place));
@@ -147,7 +153,10 @@ impl Mind {
             contenders[..=place].rotate_right(1);
         }
         let company = contenders.first().map_or_else(Vec::new, |best| company(&near, best));
-        Weighed { contenders, repeat: repeat.is_some(), company }
+        let pairs = candidates.iter().zip(near.marks);
+        let pairs =
+            pairs.map(|(c, marks)| Pair { entry: c.entry, similarity: c.similarity, marks });
+        Weighed { contenders, repeat: repeat.is_some(), company, pairs: pairs.collect() }
     }
 
     fn contender(&self, prior: &Prior, near: &Neighbourhood<'_>, place: usize) -> Contender {
@@ -215,6 +224,7 @@ impl Mind {
             Decision::Explore { why: Exploring::Suspect | Exploring::Unverified, .. }
         );
         self.above = self.above.saturating_add(u32::from(above && !forced));
+        let served = matches!(decision, Decision::Serve { .. });
         let propensity = match decision {
             Decision::Serve { propensity } | Decision::Explore { propensity, .. } => *propensity,
             _ => 1.0,
@@ -230,7 +240,7 @@ impl Mind {
                 && !forced
                 && !weighed.repeat
                 && !best.is_unsure(self.line.is_learnt()),
-            served: matches!(decision, Decision::Serve { .. }) && !weighed.repeat,
+            served: served && !weighed.repeat,
         });
         if let Some(oldest) = self.window.make_room() {
             let served = oldest.filter(|row| row.served);
@@ -242,6 +252,7 @@ impl Mind {
         Lookup {
             number: self.window.push(row),
             contenders: contenders.len(),
+            pairs: if served { Vec::new() } else { weighed.pairs.clone() },
             compared: contenders
                 .map(|c| (c.entry, c.z, c.similarity))
                 .chain(company.map(|c| (c.entry, 0.0, c.similarity)))
@@ -262,7 +273,7 @@ impl Mind {
         entry: Option<u64>,
         judge: &Errors,
     ) -> Vec<u64> {
-        let compared = compared(lookup, verdicts, judge);
+        let compared = judged(&lookup.compared, lookup.contenders, verdicts, judge);
         let mut retired = Vec::new();
         if let Some(best) = compared.first() {
             self.label(lookup, best, judge);
@@ -277,12 +288,28 @@ impl Mind {
             self.groups.record(compared);
         }
         if let Some(entry) = entry {
-            self.groups.place(entry, &compared, judge);
+            self.place(entry, &lookup.pairs, &compared, judge);
         }
         for entry in &retired {
             self.groups.forget(*entry);
         }
         retired
+    }
+
+    /// Puts the entry of a new answer into a group, and learns from the neighbours of which it is now
+    /// known whether their answer is the same.
+    fn place(&mut self, entry: u64, pairs: &[Pair], compared: &[Compared], judge: &Errors) {
+        let different = compared.iter().filter(|other| other.verdict == Verdict::Different);
+        let group_of = |groups: &Groups, entry| groups.member(entry).map(|member| member.group);
+        let others: Vec<_> = different.filter_map(|c| group_of(&self.groups, c.entry)).collect();
+        let group = self.groups.place(entry, compared, judge);
+        for pair in pairs {
+            match group_of(&self.groups, pair.entry) {
+                Some(of_pair) if of_pair == group => self.sense.learn(pair, true),
+                Some(of_pair) if others.contains(&of_pair) => self.sense.learn(pair, false),
+                _ => {}
+            }
+        }
     }
 
     fn label(&mut self, lookup: &Lookup, best: &Compared, judge: &Errors) {
@@ -328,6 +355,7 @@ impl Mind {
             && bias.is_finite()
             && weights.iter().all(|weight| weight.is_finite())
             && self.line.is_sound()
+            && self.sense.is_sound()
             && self.window.rows().all(|row| row.z.is_finite() && row.propensity > 0.0)
     }
 
@@ -372,27 +400,4 @@ impl Mind {
         let (sum, count) = above.fold((0.0, 0), |(sum, count), row| (sum + need(row.z), count + 1));
         self.need = sum / f32::max(count as f32, 1.0);
     }
-}
-
-/// The verdicts on the contenders. With a judge that errs, those on the best one's company are heard
-/// too; they are no evidence about the contender's own answer where the judge knows.
-fn compared(lookup: &Lookup, verdicts: &[Verdict], judge: &Errors) -> Vec<Compared> {
-    let contenders = lookup.compared.iter().zip(verdicts).take(lookup.contenders);
-    let mut compared: Vec<Compared> = contenders
-        .map(|((entry, z, similarity), verdict)| Compared {
-            entry: *entry,
-            z: *z,
-            similarity: *similarity,
-            verdict: *verdict,
-            panel: 1,
-        })
-        .collect();
-    let company = verdicts.iter().skip(lookup.contenders).copied();
-    if let Some(best) = compared.first_mut()
-        && best.verdict != Verdict::CannotTell
-        && judge.need() > 1
-    {
-        (best.verdict, best.panel) = together(std::iter::once(best.verdict).chain(company));
-    }
-    compared
 }

@@ -9,6 +9,7 @@
 //!
 //! `mind` puts the parts together: one mind for each tenant and route.
 
+pub mod belief;
 pub mod case;
 pub mod drift;
 pub mod explore;
@@ -25,6 +26,7 @@ pub mod profile;
 pub mod rarity;
 pub mod refit;
 mod restate;
+pub mod sense;
 mod tokens;
 pub mod tongue;
 pub mod weights;

@@ -8,7 +8,8 @@
 //! - two texts in a *listed* language may share an answer only if they say the same words in the same
 //!   order, but for courtesy and for an article that one of them leaves out;
 //! - a text in any other language is answered by its near-literal repeats only;
-//! - texts in different languages never share an answer.
+//! - texts in different languages never share an answer; one without a word of any language, such as
+//!   `invoice Dublin`, may share that of an English text with which it shares words.
 //!
 //! A language is recognised by the share of its most common words. In doubt a text is unread: a miss
 //! costs money, a wrong hit trust.
@@ -21,6 +22,8 @@ pub enum Tongue {
     English,
     /// German, French, Spanish, Portuguese, Italian, Chinese or Japanese.
     Listed,
+    /// In plain letters, and no common word of any language that is known.
+    Doubtful,
     #[default]
     Unread,
 }
@@ -30,7 +33,7 @@ const RECOGNISED: usize = 6;
 
 /// Whether the verifier has the words to compare this text with another, beyond repeats.
 pub fn speaks(text: &str) -> bool {
-    super::Profile::of(text).tongue() != Tongue::Unread
+    matches!(super::Profile::of(text).tongue(), Tongue::English | Tongue::Listed)
 }
 
 /// The language of a text, given its tokens in lower case. Numbers say nothing about it.
@@ -102,6 +105,8 @@ impl Seen {
             Tongue::English
         } else if foreign == 0 && self.listed > self.unread && enough(self.listed, self.words) {
             Tongue::Listed
+        } else if in_latin > 0 && foreign + abroad == 0 {
+            Tongue::Doubtful
         } else {
             Tongue::Unread
         }
@@ -124,6 +129,10 @@ pub(super) fn may_share(a: &super::Profile, b: &super::Profile) -> bool {
             // Signs are no words, and `C` is not `C++`.
             a.has_the_words_of(b)
                 || (a.symbols() == b.symbols() && say_the_same(a.core(), b.core()))
+        }
+        (Tongue::English, Tongue::Doubtful) | (Tongue::Doubtful, Tongue::English) => {
+            foreign_words(a).eq(foreign_words(b))
+                && a.content().iter().any(|stem| b.content().contains(stem))
         }
         _ => a.has_the_words_of(b),
     }
@@ -317,11 +326,21 @@ mod tests {
             "मैं अपना पासवर्ड कैसे बदलूं",
             "비밀번호를 어떻게 변경하나요?",
             "ฉันจะเปลี่ยนรหัสผ่านได้อย่างไร",
-            "Nginx Postgres Redis",
         ] {
             assert_eq!(tongue_of(text), Tongue::Unread, "{text}");
             assert!(!speaks(text), "{text}");
         }
+    }
+
+    #[test]
+    fn a_text_without_common_words_is_doubtful() {
+        for text in ["Nginx Postgres Redis", "rebating 299 dollars", "deliveries to Dublin"] {
+            assert!(!speaks(text), "{text}");
+        }
+        let may = |a: &str, b: &str| may_share(&Profile::of(a), &Profile::of(b));
+        assert!(may("deliveries to Dublin", "do you deliver to Dublin?"));
+        assert!(!may("deliveries to Dublin", "deliveries for Berlin"));
+        assert!(!may("Kabisera Pransiya", "What is the capital of France?"));
     }
 
     #[test]

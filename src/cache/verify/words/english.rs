@@ -19,7 +19,7 @@ static SHARED: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
      status dollar dollars par um will die war hat den pour ton a i an as am at be by do go he in is it la me my no of on or per plus pro so to us via was \
     we all also come for has her man name not one our over see some son that but up final \
     original total local real general social hotel taxi data order test video mail email online \
-    web post best top stop start bank park film album format".split_whitespace().collect()
+    web post best top stop start bank park film album format las los".split_whitespace().collect()
 });
 
 #[rustfmt::skip]
