@@ -382,3 +382,7 @@ products
 fn lacks_one(a: &[String], b: &[String]) -> bool {
     b.iter().any(|number| !a.contains(number))
 }
+
+#[cfg(test)]
+#[path = "features_tests.rs"]
+mod tests;

@@ -275,3 +275,7 @@ impl Standing {
         if self.since == alarms { self.verified } else { 0 }
     }
 }
+
+#[cfg(test)]
+#[path = "groups_tests.rs"]
+mod tests;

@@ -224,3 +224,7 @@ fn solve(mut matrix: Matrix, mut right: Vec<f64>) -> Option<Vec<f64>> {
     }
     Some(right)
 }
+
+#[cfg(test)]
+#[path = "weights_tests.rs"]
+mod tests;

@@ -118,3 +118,104 @@ mod values {
         values.try_into().map_err(fault)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(z: f32) -> Row {
+        Row {
+            values: [0.0; COUNT],
+            z,
+            label: None,
+            panel: 1,
+            propensity: 1.0,
+            servable: true,
+            served: false,
+        }
+    }
+
+    /// A window after so many lookups, each with its number for a score.
+    fn after(lookups: u64) -> Window {
+        let mut window = Window::default();
+        for number in 0..lookups {
+            assert_eq!(window.push(Some(row(number as f32))), number);
+        }
+        window
+    }
+
+    fn labels(window: &Window) -> Vec<u64> {
+        window.numbered().filter(|(_, row)| row.label.is_some()).map(|(number, _)| number).collect()
+    }
+
+    #[test]
+    fn a_number_names_its_lookup_until_the_ring_has_gone_round() {
+        let length = LENGTH as u64;
+        let mut window = after(length + 5);
+        assert_eq!(window.len(), LENGTH);
+        assert!(window.numbered().all(|(number, row)| row.z == number as f32));
+        assert_eq!(window.numbered().map(|(number, _)| number).next(), Some(5));
+        for (number, kept) in [(4, false), (5, true), (length + 4, true), (length + 5, false)] {
+            assert_eq!(window.row_mut(number).is_some_and(|row| row.z == number as f32), kept);
+        }
+    }
+
+    #[test]
+    fn the_oldest_leaves_a_full_ring_only() {
+        let mut window = after(LENGTH as u64 - 1);
+        assert_eq!(window.make_room(), None);
+        window.push(None);
+        assert_eq!(window.make_room().flatten().map(|row| row.z), Some(0.0));
+        assert_eq!(window.make_room(), None);
+        assert_eq!((window.len(), window.push(None)), (LENGTH - 1, LENGTH as u64));
+    }
+
+    #[test]
+    fn a_lookup_without_a_candidate_has_a_number_and_no_row() {
+        let mut window = after(2);
+        assert_eq!((window.push(None), window.push(Some(row(3.0)))), (2, 3));
+        window.label(2, true, 1);
+        assert_eq!((window.len(), window.rows().count()), (4, 3));
+        assert_eq!(window.numbered().last().map(|(number, row)| (number, row.z)), Some((3, 3.0)));
+    }
+
+    #[test]
+    fn a_label_reaches_its_lookup_and_no_forgotten_one() {
+        let mut window = after(LENGTH as u64 + 5);
+        let before = window.clone();
+        for gone in [0, 4, LENGTH as u64 + 5] {
+            window.label(gone, true, 1);
+            assert_eq!(window, before, "{gone}");
+        }
+        window.label(7, false, 3);
+        let labelled = window.row_mut(7).map(|row| (row.label, row.panel));
+        assert_eq!(labelled, Some((Some(false), 3)));
+        assert_eq!(labels(&window), [7]);
+    }
+
+    #[test]
+    fn what_is_disowned_teaches_nothing_and_the_rest_still_does() {
+        let mut window = after(LENGTH as u64 + 5);
+        for number in [6, 8, 9] {
+            window.label(number, true, 1);
+        }
+        let mut whole = window.clone();
+        window.disown(LENGTH as u64 + 5);
+        assert_eq!(window, whole, "nothing is that young");
+        window.disown(8);
+        assert_eq!(labels(&window), [6]);
+        assert!(window.numbered().all(|(number, row)| row.servable == (number < 8)));
+        // From a lookup on that has been forgotten: everything that is left.
+        whole.disown(2);
+        assert!(whole.rows().all(|row| row.label.is_none() && !row.servable));
+    }
+
+    #[test]
+    fn a_row_with_another_number_of_features_is_not_read() {
+        let text = serde_json::to_string(&after(2)).unwrap();
+        assert_eq!(serde_json::from_str::<Window>(&text).unwrap(), after(2));
+        let shorter = text.replacen("[0.0,", "[", 1);
+        let fault = serde_json::from_str::<Window>(&shorter).unwrap_err().to_string();
+        assert!(fault.contains(&format!("{} features instead of {COUNT}", COUNT - 1)), "{fault}");
+    }
+}
