@@ -54,4 +54,8 @@ pub struct Candidate<'a> {
 #[cfg(test)]
 mod languages_tests;
 #[cfg(test)]
+mod mind_tests;
+#[cfg(test)]
+mod streams_tests;
+#[cfg(test)]
 mod tests;
