@@ -189,16 +189,20 @@ impl Judges {
     }
 
     pub fn trust(&self) -> JudgesTrust {
-        let model = self.model();
+        // Copied one after the other: whoever holds two locks may wait for another who does.
+        let comparison = *self.comparison();
+        let model = self.model().clone();
         let measured = (!model.label.is_empty())
-            .then(|| ModelTrust { target: model.label.clone(), trust: Trust::of(&model.rates) });
-        JudgesTrust { comparison: Trust::of(&self.comparison()), model: measured }
+            .then(|| ModelTrust { trust: Trust::of(&model.rates), target: model.label });
+        JudgesTrust { comparison: Trust::of(&comparison), model: measured }
     }
 
     /// The rates with which verdicts come wrong that were given by these judges in this proportion.
     pub fn errors(&self, heard: Heard) -> Errors {
         let share = heard.model_share();
-        let (compared, model) = (*self.comparison(), self.model().rates);
+        // Two statements, for a guard lives to the end of its own.
+        let compared = *self.comparison();
+        let model = self.model().rates;
         let mix = |compared: f64, model: f64| ((1.0 - share) * compared + share * model) as f32;
         Errors {
             false_same: mix(compared.false_same(), model.false_same()),
@@ -298,6 +302,28 @@ mod tests {
         }
         let half = judges.errors(heard).false_same;
         assert!((0.3..0.4).contains(&half), "{half}");
+    }
+
+    /// Whoever reads the rates while another one does must not wait for it for ever.
+    #[test]
+    fn no_two_locks_are_held_at_once() {
+        use std::sync::mpsc;
+        use std::time::Duration;
+
+        let judges = std::sync::Arc::new(Judges::new());
+        let reads: [fn(&Judges); 2] =
+            [|judges| _ = judges.trust(), |judges| _ = judges.errors(Heard::default())];
+        let (tell, told) = mpsc::channel();
+        for read in reads.into_iter().cycle().take(4) {
+            let (judges, tell) = (judges.clone(), tell.clone());
+            std::thread::spawn(move || {
+                (0..50_000).for_each(|_| read(&judges));
+                _ = tell.send(());
+            });
+        }
+        for _ in 0..4 {
+            told.recv_timeout(Duration::from_secs(30)).expect("nobody waits for ever");
+        }
     }
 
     #[test]

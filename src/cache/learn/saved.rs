@@ -42,13 +42,16 @@ impl Minds {
             .filter_map(|pupil| {
                 // Copied first: writing a mind out takes longer than a request should wait.
                 let mind = pupil.mind().clone();
-                let (lane, heard) = (&pupil.lane, *pupil.heard());
+                let heard = *pupil.heard();
+                let lane = &pupil.lane;
                 let state = Writing { features: features(), lane, mind: &mind, heard };
                 Some((name(&pupil.lane), serde_json::to_vec(&state).ok()?))
             })
             .collect();
         if !states.is_empty() {
-            let (rates, model) = (*self.judges.comparison(), self.judges.model().clone());
+            // Two statements: no guard lives while another one is waited for.
+            let rates = *self.judges.comparison();
+            let model = self.judges.model().clone();
             states.extend(serde_json::to_vec(&rates).map(|bytes| (JUDGE.to_owned(), bytes)));
             if model != ModelJudge::default() {
                 states.extend(serde_json::to_vec(&model).map(|bytes| (MODEL.to_owned(), bytes)));
