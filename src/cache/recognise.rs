@@ -13,6 +13,7 @@
 mod lasting;
 mod mention;
 mod moment;
+mod years;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -140,7 +141,7 @@ impl<'t> Words<'t> {
             let known = PHRASES.get(word).into_iter().flatten().copied();
             known.filter(move |phrase| {
                 starts_with(&self.list[at..], phrase.text)
-                    && !(phrase.kind == Kind::Yearless && self.has_year())
+                    && !(phrase.kind == Kind::Yearless && self.names_a_year())
                     && !(phrase.kind != Kind::Now && self.is_of_no_day(at, phrase.text))
                     && !(GONE_BY.contains(&phrase.text) && self.is_narrated(at, phrase.text))
                     && !self.is_of_a_work(at)
@@ -156,12 +157,6 @@ impl<'t> Words<'t> {
     /// How many different words of `known` there are.
     fn distinct(&self, known: &[&str]) -> usize {
         known.iter().filter(|known| self.list.contains(known)).count()
-    }
-
-    fn has_year(&self) -> bool {
-        self.list
-            .iter()
-            .any(|word| matches!(word.parse::<u32>(), Ok(1000..=2100)) && word.len() == 4)
     }
 
     /// A topic alone asks for the present; but what is to be explained or made is asked for anew only

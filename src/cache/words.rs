@@ -26,12 +26,12 @@ pub const NOW: [&str; 75] = [
 #[rustfmt::skip]
 pub const TOPICS: [&str; 245] = [
     // What is to come, and what stands where.
-    
-    "when will the", "when will my", "when will our", "how long will the", "do i still", "do i have any", "status of", "latest on", "any update", "any updates",
-    "updates on", "live updates", "live stream", "the news", "people saying", "polls say",
+    "when will the", "when will my", "when will our", "how long will the", "do i still",
+    "do i have any", "status of", "latest on", "any update", "any updates", "updates on",
+    "live updates", "live stream", "the news", "people saying", "polls say",
     "in the polls", "how's the", "how's my", "how's traffic", "how is traffic", "how busy",
     "how crowded", "how full", "the queue", "queue at", "the line at", "waiting time", "which gate",
-    "what gate", "which platform", "make landfall", "around here", "near here", 
+    "what gate", "which platform", "make landfall", "around here", "near here",
     "what's for", "deal of the day", "special of the day", "menu of the day", "soup of the day",
     "showing at", "kick off", "who scored",
     // Air, water, light.
@@ -363,6 +363,17 @@ pub const THINGS: [&str; 52] = [
     "cone", "cones", "warden", "rules", "law", "laws", "anchor", "paper", "papers", "agency",
     "agencies", "system", "systems", "theory", "elasticity", "index", "indices", "swap", "swaps",
     "exchange", "chart", "model",
+];
+
+/// Before "a" or "an" of which any one is meant: "in a forecast". Whoever wants, gets or is given one
+/// wants today's.
+#[rustfmt::skip]
+pub const OF_ANY_ONE: [&str; 44] = [
+    "in", "of", "with", "from", "on", "like", "as", "about", "into", "by", "between", "behind",
+    "without", "within", "than", "or", "and", "does", "do", "can", "how", "reading", "read",
+    "understand", "interpret", "interpreting", "making", "make", "made", "build", "building",
+    "use", "using", "run", "running", "survive", "causes", "caused", "during", "after", "called",
+    "mean", "prevent", "what",
 ];
 
 /// Around `current` that flows.

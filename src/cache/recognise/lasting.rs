@@ -13,7 +13,7 @@ impl Words<'_> {
         if self.explains_code(prompt) {
             return true;
         }
-        !self.asks_with(&OUTDATES) && !self.has_year() && self.asks_for_a_fact()
+        !self.asks_with(&OUTDATES) && !self.may_name_a_year() && self.asks_for_a_fact()
     }
 
     pub(super) fn is_arithmetic(&self) -> bool {

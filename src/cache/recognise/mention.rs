@@ -1,7 +1,7 @@
 //! Words of the present that ask for nothing of today: the asker's own story, history, a work's title,
 //! a word that is asked about, the first half of a thing's name.
 
-use super::super::words::{HISTORY, NARRATORS, THINGS, WORKS};
+use super::super::words::{HISTORY, NARRATORS, OF_ANY_ONE, THINGS, WORKS};
 use super::Words;
 
 impl Words<'_> {
@@ -32,8 +32,9 @@ impl Words<'_> {
             return true;
         }
         let before = |back: usize| at.checked_sub(back).map(|at| self.list[at]);
-        // "What are interest rates?": the thing itself.
+        // "What are interest rates?": the thing itself; but "what is trending?" is of today.
         if next.is_none()
+            && phrase != "trending"
             && at <= 2
             && (self.list[..at] == ["what", "is"] || self.list[..at] == ["what", "are"])
         {
@@ -45,7 +46,7 @@ impl Words<'_> {
             return true;
         }
         matches!(before(1), Some("a" | "an"))
-            && !matches!(before(2), Some("there" | "have" | "get" | "me" | "find" | "is"))
+            && before(2).is_some_and(|word| OF_ANY_ONE.contains(&word))
     }
 
     /// "What was the exchange rate when the euro came?"
@@ -55,16 +56,12 @@ impl Words<'_> {
 
     /// What does the word "nowadays" mean?
     pub(super) fn asks_for_a_word(&self) -> bool {
-        ["word", "term", "phrase", "expression", "idiom"].iter().any(|kind| self.has(kind))
-            && (self.opens_with("what does")
-                || self.opens_with("what is")
-                || self.opens_with("define"))
-    }
-
-    /// A year that is history by now, whenever now is.
-    pub(super) fn has_year_gone_by(&self) -> bool {
-        self.list
-            .iter()
-            .any(|word| word.len() == 4 && matches!(word.parse::<u32>(), Ok(1000..=2019)))
+        const KINDS: [&str; 5] = ["word", "term", "phrase", "expression", "idiom"];
+        // The word itself follows; "the word of the day" is to be named yet.
+        const NO_WORD: [&str; 10] =
+            ["of", "for", "on", "in", "from", "that", "which", "used", "people", "everyone"];
+        let follows = |two: &[&str]| KINDS.contains(&two[0]) && !NO_WORD.contains(&two[1]);
+        self.list.windows(2).any(follows)
+            && ["what does", "what is", "define"].iter().any(|opening| self.opens_with(opening))
     }
 }

@@ -20,7 +20,7 @@ impl Words<'_> {
         let request = self.request();
         let Some((first, rest)) = request.split_first() else { return false };
         let habitual = rest.iter().any(|word| HABITS.contains(word));
-        if habitual || self.has_year() || request.len() > SHORT {
+        if habitual || self.names_a_year() || request.len() > SHORT {
             return false;
         }
         let there = matches!(rest.first(), Some(&("there" | "any")));
@@ -84,7 +84,7 @@ impl Words<'_> {
     /// "Who is the president of …": whoever it is now.
     pub(super) fn asks_for_a_holder(&self) -> bool {
         let openings = ["who is the", "who's the", "who is", "who's"];
-        if self.has_year() {
+        if self.names_a_year() {
             return false;
         }
         let request = self.request();
