@@ -1,5 +1,5 @@
-//! Following: what a request does while an equal one is on its way, until it has an answer to share or
-//! must ask upstream itself.
+//! Following: what a request does while one whose answer it may share is on its way, until it has an
+//! answer, or must ask upstream itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,7 +53,8 @@ enum Followed {
 }
 
 impl Gateway {
-    /// single-flight: leads, or follows an equal request, or one that differs in form only, until there is an answer to share.
+    /// single-flight: leads, or follows an equal request, or one that differs in form only, until
+    /// there is an answer to share.
     ///
     /// # Errors
     ///
@@ -119,6 +120,8 @@ impl Gateway {
             return false;
         }
         memory.verdict = found;
+        // A caller's word on this answer is none on what the search had found.
+        memory.pending = None;
         record.cache(&memory.verdict, asked.life.class, now);
         record.cache_status(memory.told(), asked.headers.cache.only_if_cached);
         true

@@ -55,7 +55,9 @@ impl Recall {
         match (&self.verdict, self.mode) {
             (CacheVerdict::Hit { level, entry, evidence }, Mode::Enforce) => {
                 let query = self.keyed.map_or(entry.key, |keyed| keyed.exact);
-                let lookup = self.pending.as_ref().and_then(Pending::trail);
+                // At the exact level what is pending is of a search that found another entry, or none.
+                let searched = self.pending.as_ref().filter(|_| *level == Level::Semantic);
+                let lookup = searched.and_then(Pending::trail);
                 Some(Hit { level: *level, entry, evidence: evidence.as_ref(), query, lookup })
             }
             _ => None,
