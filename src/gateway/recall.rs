@@ -7,13 +7,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::access::Caller;
 use crate::cache::key::Lookup;
 use crate::cache::learn::{Pending, Question, Trail};
 use crate::cache::verify::{Budget, Goals};
 use crate::cache::{
     BypassReason, CacheKey, CacheVerdict, Entry, Evidence, Keyed, Level, Makers, MissDetail, Terms,
 };
-use crate::config::settings::Mode;
+use crate::config::settings::{CacheScope, Mode};
 use crate::embed::{EmbedError, Embedding};
 use crate::now::{Now, Stopwatch};
 use crate::record::OpenRecord;
@@ -197,8 +198,8 @@ impl Gateway {
         matches!(near, CacheVerdict::Hit { .. }).then_some(near)
     }
 
-    /// The unit vector of the prompt, shared with the tenant's equal ones of this moment; `None`
-    /// without an embedder.
+    /// The unit vector of the prompt, shared with the equal ones of this moment of whoever shares
+    /// answers, too; `None` without an embedder.
     pub(super) async fn embed(
         &self,
         asked: &Asked,
@@ -209,7 +210,8 @@ impl Gateway {
         }
         let embedder = self.embedder.as_ref()?;
         let watch = Stopwatch::start();
-        let embedding = embedder.embed_for(&asked.caller.tenant, &asked.request.prompt).await;
+        let owner = owner(&asked.caller, asked.settings.cache.scope);
+        let embedding = embedder.embed_for(owner, &asked.request.prompt).await;
         record.step("embed", watch.ms());
         Some(embedding)
     }
@@ -240,6 +242,15 @@ impl Asked {
     pub(super) fn terms_at(&self, grace: Duration, now: Now) -> Terms<'_> {
         let makers = Makers::of(&self.settings.models, &self.policy.choice);
         Terms::new(self.headers.cache, grace, makers, now)
+    }
+}
+
+/// Who may notice how fast a vector comes: the keys of a tenant, unless nobody but the key itself
+/// shares its answers.
+fn owner(caller: &Caller, scope: CacheScope) -> &str {
+    match (scope, &caller.key) {
+        (CacheScope::Key, Some(key)) => key,
+        (CacheScope::Key | CacheScope::Tenant, _) => &caller.tenant,
     }
 }
 
