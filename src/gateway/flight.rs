@@ -200,8 +200,7 @@ impl Flights {
             return None;
         }
         let flight = self.find(&alike.listing)?;
-        let (_, leader) = flight.listed.as_ref()?.alike.as_ref()?;
-        if !alike.may_follow(leader) {
+        if !flight.suits(ticket) {
             return None;
         }
         let listener = flight.tape.listen(MOST_ABOARD)?;
@@ -215,8 +214,8 @@ impl Flights {
         flight.filter(|flight| !flight.tape.is_over())
     }
 
-    /// After a flight that brought nothing: leads the next one if nobody does yet. It is found where
-    /// the last one was.
+    /// After a flight that brought nothing: leads the next one if nobody does yet whose answer this
+    /// request may share. It is found by the wording of whoever leads it.
     pub fn board_next(
         self: &Arc<Self>,
         last: Passenger,
@@ -224,17 +223,21 @@ impl Flights {
         replay: usize,
         now: Instant,
     ) -> Boarded {
-        let Some(Listed { key, .. }) = last.flight.listed else {
+        if last.flight.listed.is_none() {
             return Boarded::Lead(Seat::alone());
-        };
+        }
         let mut successor = lock(&last.flight.successor);
         if let Some(next) = &*successor {
+            // Two who may follow one leader may yet be kept apart from each other.
+            if !next.suits(ticket) {
+                return self.board(ticket, replay, now);
+            }
             return match next.tape.listen(MOST_ABOARD) {
                 Some(listener) => Boarded::Follow(Passenger::follow(listener, next)),
                 None => Boarded::Lead(Seat::alone()),
             };
         }
-        let boarded = self.board(&Ticket { key, alike: ticket.alike.clone() }, replay, now);
+        let boarded = self.board(ticket, replay, now);
         let next = match &boarded {
             Boarded::Lead(seat) => &seat.0,
             Boarded::Follow(passenger) => &passenger.flight,
@@ -272,6 +275,14 @@ impl Flight {
     fn new(replay: usize, listed: Option<Listed>) -> Arc<Self> {
         let tape = Tape::new(Limits { replay, lag: LAG.max(replay) });
         Arc::new(Self { tape, listed, successor: Mutex::default() })
+    }
+
+    /// Whether its answer may be shared by that request: an equal one, or one that differs in form
+    /// only.
+    fn suits(&self, ticket: &Ticket<'_>) -> bool {
+        let Some(Listed { key, alike, .. }) = &self.listed else { return false };
+        let wordings = ticket.alike.as_ref().zip(alike.as_ref());
+        *key == ticket.key || wordings.is_some_and(|(own, (_, leader))| own.may_follow(leader))
     }
 }
 

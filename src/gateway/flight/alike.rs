@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use crate::cache::verify::{Profile, guards};
-use crate::cache::{Cache, CacheKey, CacheVerdict, MissDetail};
+use crate::cache::{Cache, CacheKey, CacheVerdict};
 
 use super::FlightKey;
 use crate::gateway::Asked;
@@ -48,12 +48,9 @@ impl<'a> Ticket<'a> {
 impl<'a> Alike<'a> {
     /// `None` where the semantic level did not look, or has its reasons to ask upstream.
     fn of(key: FlightKey, asked: &Asked, memory: &Recall, cache: &'a Cache) -> Option<Self> {
-        let detail = match memory.verdict {
-            CacheVerdict::Miss { detail, .. } => detail,
-            CacheVerdict::Stale => None,
-            _ => return None,
-        };
-        if !memory.searched || detail == Some(MissDetail::Explored) {
+        // An expired answer hides what the search has said: that it explores is asked for itself.
+        let looked = matches!(memory.verdict, CacheVerdict::Miss { .. } | CacheVerdict::Stale);
+        if !looked || !memory.searched || memory.explored {
             return None;
         }
         let scope = memory.keyed?.scope;

@@ -31,6 +31,19 @@ fn follows(flights: &Arc<Flights>, ticket: &Ticket<'_>) -> bool {
     matches!(flights.board(ticket, REPLAY, now()), Boarded::Follow(_))
 }
 
+/// A caller says that the one's answer was wrong for the other.
+fn keep_apart(cache: &cache::Cache, asked: &Ticket<'_>, served: &Ticket<'_>) {
+    let served = Served::shared("1", Some((asked.key.exact, served.key.exact)));
+    let bad = Feedback {
+        request: "2".into(),
+        tenant: "acme".into(),
+        route: "auto".into(),
+        label: Label::Bad,
+        served: Some(Arc::new(served)),
+    };
+    cache.feedback(&bad, Now::read());
+}
+
 fn failed() -> News {
     let error = GatewayError::UpstreamFailed { attempts: Vec::new() };
     let head = axum::http::HeaderMap::new();
@@ -237,16 +250,29 @@ fn what_a_caller_has_kept_apart_does_not_follow() {
     let second = asking(2, 1, "what is the capital of france", &cache);
     let _leading = seat(flights.board(&first, REPLAY, now()));
     assert!(follows(&flights, &second));
-    let served = Served::shared("1", Some((second.key.exact, first.key.exact)));
-    let bad = Feedback {
-        request: "2".into(),
-        tenant: "acme".into(),
-        route: "auto".into(),
-        label: Label::Bad,
-        served: Some(Arc::new(served)),
-    };
-    cache.feedback(&bad, Now::read());
+    keep_apart(&cache, &second, &first);
     assert!(!follows(&flights, &second));
+}
+
+#[test]
+fn two_who_follow_one_leader_are_kept_apart_when_one_of_them_leads() {
+    let flights = Arc::new(Flights::default());
+    let cache = cache::Cache::synchronous(&crate::config::settings::Cache::default());
+    let ask = |exact, prompt| asking(exact, 1, prompt, &cache);
+    let (second, third) = (ask(2, "name a river!"), ask(3, "NAME A RIVER"));
+    keep_apart(&cache, &second, &third);
+    let leading = seat(flights.board(&ask(1, "Name a river"), REPLAY, now()));
+    let mut waiting: Vec<_> = [&ask(1, "Name a river"), &second, &third, &third]
+        .map(|ticket| follower(flights.board(ticket, REPLAY, now())))
+        .into();
+    drop(leading);
+    let next = seat(flights.board_next(waiting.remove(1), &second, REPLAY, now()));
+    let equal = flights.board_next(waiting.remove(0), &ask(1, "Name a river"), REPLAY, now());
+    assert!(Arc::ptr_eq(&follower(equal).flight, &next.0));
+    let own = seat(flights.board_next(waiting.remove(0), &third, REPLAY, now()));
+    let with_it = follower(flights.board_next(waiting.remove(0), &third, REPLAY, now()));
+    assert!(Arc::ptr_eq(&with_it.flight, &own.0), "its equals share the other call");
+    assert!(follows(&flights, &second), "under its own key");
 }
 
 #[test]
