@@ -38,8 +38,12 @@ const MAX_JOBS: usize = 256;
 /// renewed is one that callers wait for.
 const MAX_JUDGING: usize = MAX_JOBS / 4;
 
-/// Jobs under way at one time, so that work beside the line stays beside it.
+/// Renewals and checks under way at one time, so that work beside the line stays beside it.
 const MAX_RUNNING: usize = 8;
+
+/// Judgements under way at one time. They have slots of their own: an endpoint that hangs would
+/// otherwise hold up every renewal.
+const MAX_RUNNING_JUDGES: usize = 2;
 
 /// A job's whole time, all attempts together, from the moment it begins. Nobody waits for it, but it
 /// holds one of the few places.
@@ -124,6 +128,7 @@ struct Shared {
     dispatcher: Arc<Dispatcher>,
     recorder: Arc<Recorder>,
     slots: Arc<Semaphore>,
+    judge_slots: Arc<Semaphore>,
     /// Under way or waiting.
     open: Arc<AtomicUsize>,
     /// Turns true when shutdown cuts what still runs.
@@ -137,7 +142,9 @@ impl Jobs {
         cut: watch::Receiver<bool>,
     ) -> Self {
         let slots = Arc::new(Semaphore::new(MAX_RUNNING));
-        Self(Arc::new(Shared { dispatcher, recorder, slots, open: Arc::default(), cut }))
+        let judge_slots = Arc::new(Semaphore::new(MAX_RUNNING_JUDGES));
+        let open = Arc::default();
+        Self(Arc::new(Shared { dispatcher, recorder, slots, judge_slots, open, cut }))
     }
 
     /// Takes a job on, and returns at once. `then` gets the answer, or why there is none; it runs on
@@ -151,16 +158,18 @@ impl Jobs {
         F: FnOnce(Result<Finished, NoAnswer>) + Send + 'static,
     {
         let shared = &self.0;
-        let places = if ask.what == What::Judge { MAX_JUDGING } else { MAX_JOBS };
+        let (places, slots) = match ask.what {
+            What::Judge => (MAX_JUDGING, &shared.judge_slots),
+            What::Refresh | What::Shadow => (MAX_JOBS, &shared.slots),
+        };
         let place = Place::take(&shared.open, places);
-        let (Some(place), Ok(runtime), false) =
-            (place, Handle::try_current(), shared.slots.is_closed())
+        let (Some(place), Ok(runtime), false) = (place, Handle::try_current(), slots.is_closed())
         else {
             shared.recorder.metrics.jobs.with_label_values(&[ask.what.name(), "skipped"]).inc();
             return false;
         };
         let running = Running::new(ask, shared.recorder.clone());
-        let (dispatcher, slots) = (shared.dispatcher.clone(), shared.slots.clone());
+        let (dispatcher, slots) = (shared.dispatcher.clone(), slots.clone());
         let mut cut = shared.cut.clone();
         runtime.spawn(async move {
             let _place = place;
@@ -176,7 +185,7 @@ impl Jobs {
 
     /// Takes no more jobs and drops those that have not begun.
     pub fn close(&self) {
-        self.0.slots.close();
+        self.0.close();
     }
 
     /// Jobs under way or waiting.
@@ -194,7 +203,14 @@ impl fmt::Debug for Jobs {
 /// Whoever holds the last handle is gone: so is the gateway that wanted the work.
 impl Drop for Shared {
     fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Shared {
+    fn close(&self) {
         self.slots.close();
+        self.judge_slots.close();
     }
 }
 

@@ -149,6 +149,23 @@ async fn few_run_at_a_time_and_a_full_queue_skips() {
 }
 
 #[tokio::test]
+async fn judges_that_hang_hold_up_no_renewal() {
+    let mut bench = bench(vec![vec![Act::Stall]]).await;
+    for _ in 0..=MAX_RUNNING {
+        assert!(bench.jobs.ask(bench.request(What::Judge, false), |_| {}));
+    }
+    for _ in 0..MAX_RUNNING_JUDGES {
+        bench.upstream.arrived().await;
+    }
+    assert_eq!(bench.upstream.calls(), MAX_RUNNING_JUDGES);
+    assert!(bench.jobs.ask(bench.request(What::Refresh, false), |_| {}));
+    bench.upstream.arrived().await;
+    assert_eq!(bench.upstream.calls(), MAX_RUNNING_JUDGES + 1);
+    bench.jobs.close();
+    assert!(!bench.jobs.ask(bench.request(What::Judge, false), |_| {}));
+}
+
+#[tokio::test]
 async fn the_cut_ends_what_runs() {
     let mut bench = bench(vec![vec![Act::Stall]]).await;
     let (tell, told) = oneshot::channel::<()>();
