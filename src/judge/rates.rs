@@ -117,12 +117,6 @@ impl Rates {
         (all > 0.0).then(|| open / all)
     }
 
-    /// Known pairs with a verdict that still weigh: (the same, different). What the prior is worth
-    /// is not in it.
-    pub fn decided(&self) -> (f64, f64) {
-        (self.same.decided(), self.different.decided())
-    }
-
     /// Known pairs of that side that still weigh, with a verdict or without.
     pub fn known(&self, truth: Truth) -> f64 {
         let counts = match truth {
@@ -230,7 +224,7 @@ mod tests {
     fn the_past_fades_and_the_memory_is_bounded() {
         let mut rates = Rates::default();
         observed(&mut rates, Truth::Different, Verdict::Same, 100_000);
-        assert!(rates.false_same() > 0.97 && rates.decided().1 <= MEMORY + 1.0);
+        assert!(rates.false_same() > 0.97 && rates.known(Truth::Different) <= MEMORY + 1.0);
         observed(&mut rates, Truth::Different, Verdict::Different, 10_000);
         assert!(rates.false_same() < 0.03, "{}", rates.false_same());
         assert_eq!(rates.sound(PRIOR), rates);

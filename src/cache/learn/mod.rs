@@ -220,7 +220,8 @@ impl Minds {
     }
 
     /// The rates of error, as they are believed now, of comparing answers.
-    pub fn errors(&self) -> Errors {
+    #[cfg(test)]
+    fn errors(&self) -> Errors {
         self.errors_of(Heard::default())
     }
 
