@@ -176,7 +176,7 @@ impl Semantic {
         removed
     }
 
-    /// As [`Self::remove_if`], for the entries of these numbers; it need not look at all.
+    /// As [`Self::remove_if`], for the entries of these numbers, without a look at the others.
     pub fn remove_numbered(&self, numbers: &[u64]) -> Vec<Arc<Entry>> {
         let writer = self.shared.table.writer();
         let is_meant = |entry: &Entry| numbers.contains(&number(&entry.id));

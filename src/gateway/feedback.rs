@@ -52,7 +52,7 @@ impl Gateway {
             }
         };
         let (cache, now) = (self.cache.clone(), call.now);
-        // Removing an entry looks at all of them: not on a thread that serves requests.
+        // Removing an entry from the file waits for the disk: not on a thread that serves requests.
         let done = tokio::task::spawn_blocking(move || {
             if is_first {
                 cache.feedback(&feedback, now);

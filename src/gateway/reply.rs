@@ -100,7 +100,7 @@ impl Answered {
         told.map(|(head, body)| Self::Whole { head, body }).ok_or(error)
     }
 
-    /// The answer to an equal request that has just come.
+    /// The answer to an equal request, or one that differs in form only, that has just come.
     pub(super) fn landed(
         asked: &Asked,
         keyed: Option<Keyed>,

@@ -185,9 +185,10 @@ pub struct CacheNote {
     pub on_error: bool,
     /// Whether this request's answer was stored.
     pub stored: bool,
-    /// Whether it shared the call, be it in vain, of an equal request that was on its way.
+    /// Whether it shared the call, be it in vain, of a request on its way: an equal one, or one that
+    /// differs in form only.
     pub collapsed: bool,
-    /// Of a request that got an equal one's answer: that one's id, and the entry's if it was stored.
+    /// Of a request that got another one's answer: that one's id, and the entry's if it was stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leader: Option<String>,
 }
