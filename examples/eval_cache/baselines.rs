@@ -41,8 +41,10 @@ fn told(stream: &Stream, query: usize, entry: usize) -> Outcome {
 /// Confidences over which vCache takes its best bound.
 const EPSILONS: [f64; 8] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.45];
 
-/// Verdicts of either kind without which an entry is always explored.
-const LEAST: usize = 3;
+/// Verdicts without which an entry is always explored. Each begins with two, as the authors' own code
+/// has it: nothing is alike at cosine 0, everything at 1.
+const LEAST: usize = 6;
+const ANCHORS: [(f64, bool); 2] = [(0.0, false), (1.0, true)];
 
 /// vCache: each entry keeps the similarities and verdicts of the queries it was nearest to, fits a
 /// logistic curve of its own to them, and is explored with the probability that keeps the error
@@ -50,7 +52,7 @@ const LEAST: usize = 3;
 pub fn vcache(stream: &Stream, delta: f64, seed: u64) -> Counts {
     let mut rng = SmallRng::seed_from_u64(seed);
     let mut stored = vec![false; stream.len()];
-    let mut seen: Vec<Vec<(f64, bool)>> = vec![Vec::new(); stream.len()];
+    let mut seen: Vec<Vec<(f64, bool)>> = vec![ANCHORS.to_vec(); stream.len()];
     let mut outcomes = Vec::with_capacity(stream.len());
     for query in 0..stream.len() {
         let Some((entry, cosine)) = stream.nearest_one(query, &stored) else {
@@ -75,8 +77,7 @@ pub fn vcache(stream: &Stream, delta: f64, seed: u64) -> Counts {
 /// Probability of exploring: the least τ over confidences 1 − ε with
 /// (1 − τ)(1 − α(1 − ε)) ≤ δ, where α is the lower end of the curve's band.
 fn exploration(seen: &[(f64, bool)], similarity: f64, delta: f64) -> f64 {
-    let right = seen.iter().filter(|(_, same)| *same).count();
-    if right < LEAST || seen.len() - right < LEAST {
+    if seen.len() < LEAST {
         return 1.0;
     }
     let Some(curve) = Curve::fit(seen) else { return 1.0 };

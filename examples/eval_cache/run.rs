@@ -82,7 +82,7 @@ pub fn run(stream: &Stream, prior: &Prior, setup: &Setup) -> Run {
         if setup.mute && matches!(decision, Decision::Serve { .. }) {
             decision = Decision::BelowLine;
         }
-        let lookup = mind.remember(profile, &weighed, &decision);
+        let lookup = mind.remember(profile, &candidates, &weighed, &decision);
         run.note(&weighed, &decision, |entry| truth.same(query, entry));
         if let (Decision::Serve { .. }, Some(best)) = (decision, weighed.contenders.first()) {
             run.hits.push((query, best.entry as usize));

@@ -179,7 +179,7 @@ impl Minds {
         }
         if question.draw.is_some() {
             pupil.changed.store(true, Ordering::Relaxed);
-            let lookup = mind.remember(&query, &weighed, &counted);
+            let lookup = mind.remember(&query, &candidates, &weighed, &counted);
             let due = mind.is_due();
             drop(mind);
             advice.pending =

@@ -7,7 +7,7 @@
 //! move it far.
 
 use super::judged::Errors;
-use super::line::modelled;
+use super::line::{FLOOR, modelled};
 use super::window::Row;
 
 /// How strongly the line is drawn to the score: offset and slope.
@@ -31,7 +31,9 @@ pub struct Belief {
 impl Belief {
     /// From the explored lookups among `rows`.
     pub fn of<'a>(rows: impl Iterator<Item = &'a Row>, judge: &Errors) -> Self {
-        let explored = |row: &&Row| row.servable && row.propensity < 1.0 && row.label.is_some();
+        // A label of what was served is a caller's, and callers speak up when an answer is bad.
+        let is_drawn = |row: &&Row| row.servable && row.propensity < 1.0 && !row.served;
+        let explored = |row: &&Row| is_drawn(row) && row.label.is_some();
         let explored: Vec<&Row> = rows.filter(explored).collect();
         let mut belief = Self { offset: 0.0, slope: 1.0 };
         for _ in 0..STEPS {
@@ -54,7 +56,7 @@ impl Belief {
             let wrong = self.error(row.z);
             let seen = errors.seen(wrong).clamp(1e-4, 1.0 - 1e-4);
             let is_different = if row.label == Some(false) { 1.0 } else { 0.0 };
-            let slope = -wrong * (1.0 - wrong) * errors.contrast();
+            let slope = -(wrong - FLOOR) * (1.0 - wrong) / (1.0 - FLOOR) * errors.contrast();
             let pull = (seen - is_different) * slope / (seen * (1.0 - seen));
             let weight = slope * slope / (seen * (1.0 - seen));
             gradient = (gradient.0 + pull, gradient.1 + pull * row.z);
@@ -130,6 +132,24 @@ mod tests {
         let through = Belief::of(rows.iter(), &judge);
         assert!((through.error(4.0) / modelled(4.0) - 1.0).abs() < 0.4, "{through:?}");
         assert!(belief(&rows).error(4.0) > 2.0 * modelled(4.0));
+    }
+
+    #[test]
+    fn complaints_say_nothing_of_what_nobody_complained_of() {
+        let mut rows = explored(20, |_| 1.0);
+        for row in &mut rows {
+            row.served = true;
+        }
+        assert_eq!(belief(&rows), Belief { offset: 0.0, slope: 1.0 });
+    }
+
+    #[test]
+    fn what_is_as_good_as_certain_moves_nothing() {
+        let mut rows = explored(40, |_| 0.0);
+        for row in &mut rows {
+            row.z = 10.0;
+        }
+        assert!((belief(&rows).slope - 1.0).abs() < 0.02, "{:?}", belief(&rows));
     }
 
     #[test]

@@ -4,7 +4,6 @@
 use super::features::{Neighbourhood, Values};
 use super::groups::{Compared, Group};
 use super::judged::{Errors, PANEL, Verdict, together};
-use super::sense::Pair;
 use crate::cache::Guard;
 
 /// Answer groups of a lookup whose answers are compared with a new one.
@@ -39,8 +38,6 @@ pub struct Weighed {
     pub repeat: bool,
     /// The most similar of the further entries that should have the answer of the first.
     pub company: Vec<Companion>,
-    /// What is learnt from about words once the query's answer is known: one for each candidate.
-    pub pairs: Vec<Pair>,
 }
 
 /// A candidate that has the answer of the best contender, as far as is known. A judge that errs is

@@ -7,7 +7,7 @@ use super::groups::{Group, Groups};
 use super::lacks::Lacks;
 use super::profile::Profile;
 use super::rarity::Rarity;
-use super::sense::{self, Marks, Sense, marks};
+use super::sense::{self, Sense};
 use super::wording::jaccard;
 use super::{Candidate, guards};
 
@@ -51,9 +51,7 @@ pub struct Neighbourhood<'a> {
     pub groups: Vec<Option<Group>>,
     pub records: &'a Groups,
     pub rarity: &'a Rarity,
-    /// What each candidate's words share with the query's.
-    pub marks: Vec<Marks>,
-    /// What that has meant so far.
+    /// What each candidate's words and the query's have meant so far.
     senses: Vec<f32>,
     /// Rarity of each content stem of the query.
     pub(super) idf: Vec<f32>,
@@ -95,9 +93,8 @@ impl<'a> Neighbourhood<'a> {
         let idf = query.wording().content().iter().map(|stem| rarity.idf(*stem)).collect();
         let density = density / near.len().max(1) as f32;
         let wordings = candidates.iter().map(|candidate| candidate.profile.wording());
-        let marks: Vec<Marks> = wordings.map(|stored| marks(query.wording(), stored)).collect();
-        let senses = marks.iter().map(|marks| sense.score(marks)).collect();
-        Self { query, candidates, groups, records, rarity, marks, senses, idf, density, votes }
+        let senses = wordings.map(|stored| sense.score(query.wording(), stored)).collect();
+        Self { query, candidates, groups, records, rarity, senses, idf, density, votes }
     }
 
     /// Whether two candidates have one answer, as far as is known.

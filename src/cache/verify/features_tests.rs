@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::super::groups::Compared;
 use super::super::judged::{Errors, Verdict};
-use super::super::sense::Pair as Taught;
+use super::super::sense::pairs;
 use super::*;
 
 fn place_of(name: &str) -> usize {
@@ -303,8 +303,9 @@ proptest! {
             rarity.count(Profile::of(text).wording());
         }
         for (text, same) in &taught {
-            let marks = marks(query.wording(), Profile::of(text).wording());
-            sense.learn(&Taught { entry: 0, similarity: 0.8, marks }, *same);
+            let taught = Profile::of(text);
+            let candidate = Candidate { entry: 0, profile: &taught, similarity: 0.8 };
+            sense.learn(&pairs(&query, &[candidate])[0], *same);
         }
         let mut candidates = Vec::new();
         for (entry, ((_, similarity, kind, right), profile)) in (0..).zip(stored.iter().zip(&profiles)) {

@@ -38,7 +38,7 @@ const CAUTION: f32 = 0.5;
 
 /// Share of the limit that is aimed at. Among many scores and weights the line finds those that look
 /// better than they are.
-const AIM: f32 = 0.85;
+const AIM: f32 = 0.8;
 
 /// The line never falls below this score: odds of 2.7 to 1. Where repeats are rare the budget
 /// reaches this far: 1.5 leaves half of it unspent, and 0.5 overspends in the first thousand lookups.
@@ -127,7 +127,9 @@ impl Line {
         for place in (0..BINS).rev() {
             let bin = &bins[place];
             let (bin_wrong, spread) = bin.wrong(judge);
-            let error = if bin.lookups() > 0.0 { bin_wrong / bin.lookups() } else { 0.0 };
+            let middle = LOWEST + WIDTH * (place as f32 + 0.5);
+            let error =
+                if bin.lookups() > 0.0 { bin_wrong / bin.lookups() } else { modelled(middle) };
             let known = bin.labels() >= KNOWN;
             line.expected[place] = error;
             line.errors[place] = known.then_some(error.clamp(0.0, 1.0));

@@ -19,7 +19,7 @@ use super::pace::Pace;
 use super::profile::Profile;
 use super::rarity::Rarity;
 use super::refit::{Material, Refit};
-use super::sense::{Pair, Sense};
+use super::sense::{Pair, Sense, pairs};
 use super::weights::{LEAST_LABELS, Prior, Weights};
 use super::window::{Row, Window};
 use super::{Candidate, guards};
@@ -153,10 +153,7 @@ impl Mind {
             contenders[..=place].rotate_right(1);
         }
         let company = contenders.first().map_or_else(Vec::new, |best| company(&near, best));
-        let pairs = candidates.iter().zip(near.marks);
-        let pairs =
-            pairs.map(|(c, marks)| Pair { entry: c.entry, similarity: c.similarity, marks });
-        Weighed { contenders, repeat: repeat.is_some(), company, pairs: pairs.collect() }
+        Weighed { contenders, repeat: repeat.is_some(), company }
     }
 
     fn contender(&self, prior: &Prior, near: &Neighbourhood<'_>, place: usize) -> Contender {
@@ -213,8 +210,14 @@ impl Mind {
         }
     }
 
-    /// Counts a lookup.
-    pub fn remember(&mut self, query: &Profile, weighed: &Weighed, decision: &Decision) -> Lookup {
+    /// Counts a lookup. `candidates` are those that were weighed.
+    pub fn remember(
+        &mut self,
+        query: &Profile,
+        candidates: &[Candidate<'_>],
+        weighed: &Weighed,
+        decision: &Decision,
+    ) -> Lookup {
         self.lookups += 1;
         self.rarity.count(query.wording());
         let best = weighed.contenders.first();
@@ -252,7 +255,7 @@ impl Mind {
         Lookup {
             number: self.window.push(row),
             contenders: contenders.len(),
-            pairs: if served { Vec::new() } else { weighed.pairs.clone() },
+            pairs: if served { Vec::new() } else { pairs(query, candidates) },
             compared: contenders
                 .map(|c| (c.entry, c.z, c.similarity))
                 .chain(company.map(|c| (c.entry, 0.0, c.similarity)))

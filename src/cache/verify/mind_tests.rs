@@ -101,14 +101,7 @@ impl World {
         judge: &Errors,
         draw: f32,
     ) -> (Weighed, Decision) {
-        let candidates: Vec<Candidate<'_>> = near
-            .iter()
-            .map(|(entry, other, similarity)| Candidate {
-                entry: *entry,
-                profile: &other.profile,
-                similarity: *similarity,
-            })
-            .collect();
+        let candidates = candidates(near);
         let weighed = mind.weigh(&SHIPPED, &asked.profile, &candidates);
         let decision = mind.decide(&weighed, &GOALS, judge, draw);
         (weighed, decision)
@@ -125,7 +118,7 @@ impl World {
         let near = self.near(&asked);
         let draw = self.rng.random();
         let (weighed, decision) = Self::decide(&self.mind, &asked, &near, &self.judge, draw);
-        let lookup = self.mind.remember(&asked.profile, &weighed, &decision);
+        let lookup = self.mind.remember(&asked.profile, &candidates(&near), &weighed, &decision);
         let answers =
             |entry: u64| near.iter().any(|(e, a, _)| *e == entry && a.has_answer_of(&asked));
         self.misled += u32::from(near.first().is_some_and(|(entry, ..)| !answers(*entry)));
@@ -156,6 +149,16 @@ impl World {
 }
 
 const LOOKUPS: usize = 800;
+
+fn candidates(near: &[(u64, Asked, f32)]) -> Vec<Candidate<'_>> {
+    near.iter()
+        .map(|(entry, other, similarity)| Candidate {
+            entry: *entry,
+            profile: &other.profile,
+            similarity: *similarity,
+        })
+        .collect()
+}
 
 #[test]
 fn wrong_hits_stay_within_the_budget() {
@@ -248,10 +251,10 @@ fn an_answer_that_has_changed_is_retired() {
         let stored = Candidate { entry: 1, profile: &profile, similarity: 0.999 };
         let weighed = mind.weigh(&SHIPPED, &profile, &[stored]);
         let decision = mind.decide(&weighed, &GOALS, &Errors::NONE, 0.0);
-        let lookup = mind.remember(&profile, &weighed, &decision);
+        let lookup = mind.remember(&profile, &[stored], &weighed, &decision);
         (decision, mind.learn(&lookup, &[verdict], entry, &Errors::NONE))
     };
-    let first = mind.remember(&profile, &Weighed::default(), &Decision::NoCandidate);
+    let first = mind.remember(&profile, &[], &Weighed::default(), &Decision::NoCandidate);
     mind.learn(&first, &[], Some(1), &Errors::NONE);
     assert_eq!(ask(&mut mind, Different, None), (Decision::Serve { propensity: 0.0 }, vec![]));
     let forced = Decision::Explore { propensity: 1.0, why: Exploring::Suspect };
@@ -330,7 +333,7 @@ proptest! {
                     let profile = Profile::of(&text);
                     let weighed = mind.weigh(&SHIPPED, &profile, &candidates);
                     let decision = mind.decide(&weighed, &GOALS, &judge, draw);
-                    let lookup = mind.remember(&profile, &weighed, &decision);
+                    let lookup = mind.remember(&profile, &candidates, &weighed, &decision);
                     let entry = stores.then_some(stored.len() as u64);
                     let retired = mind.learn(&lookup, &verdicts, entry, &judge);
                     prop_assert!(retired.iter().all(|entry| mind.groups().member(*entry).is_none()));

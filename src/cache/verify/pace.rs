@@ -2,8 +2,7 @@
 //!
 //! The operator's limit holds for a tenant and route over time, not for every hundred lookups. What
 //! was not spent, mostly in the first thousand lookups, when little can be served, is spent later;
-//! what was overspent is saved. In a few runs of an intermediate
-//! version this was worth a point or two of hits on the streams that may train what ships.
+//! what was overspent is saved.
 
 use serde::{Deserialize, Serialize};
 

@@ -10,8 +10,10 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::Candidate;
+use super::profile::Profile;
 use super::weights::sigmoid;
-use super::wording::{Wording, has};
+use super::wording::Wording;
 
 /// Slots of the table: one for each value of a mark.
 const SLOTS: usize = 1 << 16;
@@ -69,32 +71,84 @@ enum Kind {
     Facing = 5,
 }
 
+/// What is learnt from once the query's answer is known.
+pub fn pairs(query: &Profile, candidates: &[Candidate<'_>]) -> Vec<Pair> {
+    let pair = |candidate: &Candidate<'_>| Pair {
+        entry: candidate.entry,
+        similarity: candidate.similarity,
+        marks: marks(query.wording(), candidate.profile.wording()),
+    };
+    candidates.iter().map(pair).collect()
+}
+
 /// Of two texts. Symmetric.
-pub fn marks(a: &Wording, b: &Wording) -> Marks {
+fn marks(a: &Wording, b: &Wording) -> Marks {
     let most = a.words().len() + b.words().len() + a.bigrams().len() + b.bigrams().len();
     let mut marks = Vec::with_capacity(most);
-    compare(a.words(), b.words(), [Kind::Word, Kind::LoneWord], &mut marks);
-    let only = |one: &[u32], other: &[u32]| -> Vec<u32> {
-        one.iter().filter(|word| !has(other, **word)).take(FACING + 1).copied().collect()
-    };
-    let (of_a, of_b) = (only(a.words(), b.words()), only(b.words(), a.words()));
-    if of_a.len() * of_b.len() <= FACING {
-        let facing = of_a.iter().flat_map(|x| of_b.iter().map(move |y| (x, y)));
-        marks.extend(facing.map(|(x, y)| slot(x.min(y).rotate_left(7) ^ x.max(y), Kind::Facing)));
-    }
-    compare(a.bigrams(), b.bigrams(), [Kind::Neighbours, Kind::LoneNeighbours], &mut marks);
+    each_mark(a, b, |mark| marks.push(mark));
     marks.into()
 }
 
-/// Marks what two sorted sets share and what only one of them has.
-fn compare(a: &[u32], b: &[u32], [shared, lone]: [Kind; 2], marks: &mut Vec<u16>) {
-    let (mut i, mut j) = (0, 0);
-    while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
-        marks.push(if x == y { slot(*x, shared) } else { slot(*x.min(y), lone) });
-        i += usize::from(x <= y);
-        j += usize::from(y <= x);
+fn each_mark(a: &Wording, b: &Wording, mut tell: impl FnMut(u16)) {
+    let lone = compare(a.words(), b.words(), [Kind::Word, Kind::LoneWord], &mut tell);
+    compare(a.bigrams(), b.bigrams(), [Kind::Neighbours, Kind::LoneNeighbours], &mut tell);
+    if lone[0].len() * lone[1].len() <= FACING {
+        for x in lone[0].members() {
+            for y in lone[1].members() {
+                tell(slot(x.min(y).rotate_left(7) ^ x.max(y), Kind::Facing));
+            }
+        }
     }
-    marks.extend(a[i..].iter().chain(&b[j..]).map(|word| slot(*word, lone)));
+}
+
+/// Marks what two sorted sets share and what only one of them has, and returns the latter.
+fn compare(a: &[u32], b: &[u32], [shared, lone]: [Kind; 2], mut tell: impl FnMut(u16)) -> [Few; 2] {
+    let [mut only_a, mut only_b] = [Few::default(), Few::default()];
+    let (mut i, mut j) = (0, 0);
+    loop {
+        match (a.get(i), b.get(j)) {
+            (None, None) => return [only_a, only_b],
+            (Some(x), Some(y)) if x == y => {
+                tell(slot(*x, shared));
+                (i, j) = (i + 1, j + 1);
+            }
+            (Some(x), y) if y.is_none_or(|y| x < y) => {
+                tell(slot(*x, lone));
+                only_a.push(*x);
+                i += 1;
+            }
+            (_, y) => {
+                let y = y.expect("invariant: one side is left");
+                tell(slot(*y, lone));
+                only_b.push(*y);
+                j += 1;
+            }
+        }
+    }
+}
+
+/// The first few words of a set, and how many it has.
+#[derive(Default)]
+struct Few {
+    words: [u32; FACING],
+    count: usize,
+}
+
+impl Few {
+    fn push(&mut self, word: u32) {
+        if let Some(place) = self.words.get_mut(self.count) {
+            *place = word;
+        }
+        self.count += 1;
+    }
+
+    fn len(&self) -> usize {
+        self.count
+    }
+
+    fn members(&self) -> impl Iterator<Item = &u32> {
+        self.words.iter().take(self.count)
+    }
 }
 
 /// Of a hash. Equal on every machine: the table is kept on disk.
@@ -111,9 +165,14 @@ impl Slot {
 }
 
 impl Sense {
-    /// Log-odds of one answer by what differs, similarity aside, in −5 … 5; 0: nothing is known.
-    pub fn score(&self, marks: &[u16]) -> f32 {
-        self.sum(marks).clamp(-MOST, MOST)
+    /// Log-odds that two texts have one answer by their words, in −5 … 5; 0: nothing is known.
+    pub fn score(&self, a: &Wording, b: &Wording) -> f32 {
+        if self.slots.is_empty() {
+            return 0.0;
+        }
+        let mut sum = 0.0;
+        each_mark(a, b, |mark| sum += self.slots[usize::from(mark)].0);
+        sum.clamp(-MOST, MOST)
     }
 
     /// Takes in a pair whose answers are the same, or different.
@@ -173,7 +232,6 @@ mod sparse {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Profile;
     use super::*;
     use proptest::prelude::*;
 
@@ -182,21 +240,24 @@ mod tests {
         Pair { entry: 1, similarity: 0.9, marks: marks(a.wording(), b.wording()) }
     }
 
+    fn score(sense: &Sense, a: &str, b: &str) -> f32 {
+        sense.score(Profile::of(a).wording(), Profile::of(b).wording())
+    }
+
     #[test]
     fn it_learns_which_words_matter() {
         let mut sense = Sense::default();
         let courteous = pair("turn left at the gate", "please turn left at the gate");
         let other = pair("turn left at the gate", "turn right at the gate");
-        assert_eq!(sense.score(&courteous.marks), 0.0);
+        assert_eq!(score(&sense, "turn left at the gate", "turn right at the gate"), 0.0);
         for _ in 0..50 {
             sense.learn(&courteous, true);
             sense.learn(&other, false);
         }
         // Of questions that it has not seen.
-        let polite = pair("where is the shop", "please where is the shop");
-        let turned = pair("is it to the left of it", "is it to the right of it");
-        assert!(sense.score(&polite.marks) > sense.score(&turned.marks) + 1.0);
-        assert!(sense.score(&turned.marks) < -0.5);
+        let polite = score(&sense, "where is the shop", "please where is the shop");
+        let turned = score(&sense, "is it to the left of it", "is it to the right of it");
+        assert!(polite > turned + 1.0 && turned < -0.5, "{polite} {turned}");
     }
 
     #[test]
@@ -228,7 +289,7 @@ mod tests {
             let mut sense = Sense::default();
             for (a, b, same) in &texts {
                 sense.learn(&pair(a, b), *same);
-                prop_assert!(sense.score(&pair(a, b).marks).abs() <= MOST);
+                prop_assert!(score(&sense, a, b).abs() <= MOST);
             }
             prop_assert!(sense.is_sound());
         }

@@ -102,7 +102,7 @@ fn run(rows: &[Row], seed: u64) -> (usize, usize) {
         let answers = |entry: u64| rows[entry as usize].answer == row.answer;
         let weighed = mind.weigh(&SHIPPED, &row.profile, &candidates);
         let decision = mind.decide(&weighed, &GOALS, &Errors::NONE, rng.random());
-        let lookup = mind.remember(&row.profile, &weighed, &decision);
+        let lookup = mind.remember(&row.profile, &candidates, &weighed, &decision);
         if let (Decision::Serve { .. }, Some(best)) = (decision, weighed.contenders.first()) {
             if answers(best.entry) { right += 1 } else { wrong += 1 }
         } else {
