@@ -44,6 +44,18 @@ struct Held {
     order: VecDeque<Pair>,
 }
 
+impl Held {
+    fn keep(&mut self, pair: Pair, capacity: usize) {
+        if self.pairs.insert(pair) {
+            self.order.push_back(pair);
+        }
+        while self.order.len() > capacity {
+            let Some(oldest) = self.order.pop_front() else { break };
+            self.pairs.remove(&oldest);
+        }
+    }
+}
+
 impl Default for Negatives {
     fn default() -> Self {
         Self::new(MAX_PAIRS)
@@ -56,23 +68,15 @@ impl Negatives {
     }
 
     pub fn keep(&self, pair: Pair) {
-        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-        if held.pairs.insert(pair) {
-            held.order.push_back(pair);
-        }
-        while held.order.len() > self.capacity {
-            let Some(oldest) = held.order.pop_front() else { break };
-            held.pairs.remove(&oldest);
-        }
+        self.held.write().unwrap_or_else(PoisonError::into_inner).keep(pair, self.capacity);
     }
 
     /// Takes pairs of an earlier run back, oldest first: they are older than what is here.
     pub fn restore(&self, pairs: Vec<Pair>) {
-        let newer = self.all();
+        // Under one lock: no lookup may find a pair missing, and none may be kept in between.
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-        *held = Held::default();
-        drop(held);
-        pairs.into_iter().chain(newer).for_each(|pair| self.keep(pair));
+        let newer = std::mem::take(&mut *held).order;
+        pairs.into_iter().chain(newer).for_each(|pair| held.keep(pair, self.capacity));
     }
 
     /// Every pair, oldest first.
