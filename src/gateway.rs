@@ -337,7 +337,11 @@ impl Asked {
         let route = match &self.policy.choice {
             Choice::Tiers { route } => route.name.clone(),
             Choice::Forced { tier, .. } => format!("tier/{}", tier.name).into(),
-            Choice::Named { model, .. } => model.name.clone(),
+            Choice::Named { model, .. } if self.settings.model(&model.name).is_some() => {
+                model.name.clone()
+            }
+            // Other ids are the caller's to invent, and a mind for each would be too many.
+            Choice::Named { model, .. } => format!("{}/*", model.provider.name).into(),
         };
         Lane { tenant: self.caller.tenant.clone(), route }
     }

@@ -35,7 +35,8 @@ pub(super) struct Awaited {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trail {
     lane: Lane,
-    /// Number of the lookup in its mind.
+    /// Of the mind, and the number of the lookup in it.
+    incarnation: u64,
     number: u64,
     /// The entry that was served, and its cosine.
     entry: u64,
@@ -100,7 +101,8 @@ impl Pending {
     pub fn trail(&self) -> Option<Trail> {
         let Awaited { pupil, lookup, .. } = &*self.0;
         let (entry, _, similarity) = *lookup.compared.first()?;
-        Some(Trail { lane: pupil.lane.clone(), number: lookup.number(), entry, similarity })
+        let (lane, incarnation) = (pupil.lane.clone(), pupil.incarnation);
+        Some(Trail { lane, incarnation, number: lookup.number(), entry, similarity })
     }
 
     /// The lookup is the one after which weights and line are looked at.
@@ -158,7 +160,9 @@ impl Minds {
             }
             Lesson::Told { lookup, good } => {
                 if let Some(pupil) = self.known(&lookup.lane) {
-                    let Trail { number, entry, similarity, .. } = *lookup;
+                    let Trail { incarnation, number, entry, similarity, .. } = *lookup;
+                    // Another mind gave that number to another lookup.
+                    let number = (incarnation == pupil.incarnation).then_some(number);
                     pupil.mind().told(number, entry, similarity, *good);
                     pupil.changed.store(true, Ordering::Relaxed);
                 }

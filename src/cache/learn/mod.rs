@@ -1,7 +1,7 @@
 //! What the cache learns from answers: one mind (`verify::mind`) for each tenant and route, asked on
 //! the line and taught beside it.
 //!
-//! Here: who has which mind, and asking it. `lesson` compares answers and teaches, `teacher` is the
+//! Here: asking a mind. `pupils` knows who has which, `lesson` compares answers and teaches, `teacher` is the
 //! thread that does so, `arbiter` has a model asked about what comparing leaves open, `judges` knows
 //! what either's word is worth. Deciding and learning themselves are `verify`'s.
 
@@ -10,6 +10,7 @@ mod arbiter;
 mod arbiter_tests;
 mod judges;
 mod lesson;
+mod pupils;
 mod saved;
 mod teacher;
 #[cfg(test)]
@@ -17,7 +18,7 @@ mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
@@ -33,15 +34,8 @@ pub use arbiter::{Arbiter, OpenPair, Told};
 pub use judges::{Given, JudgesTrust};
 use judges::{Heard, Judges};
 pub use lesson::{Lesson, Pending, Trail};
+use pupils::Pupil;
 pub use teacher::Teacher;
-
-/// Minds that are kept. Beyond it the one that was asked least lately is forgotten: its traffic
-/// begins again with the shipped prior. Names of models are a caller's to choose, so there must be
-/// an end.
-const MAX_MINDS: usize = 512;
-
-/// The route whose mind a tenant's new route starts from.
-const DEFAULT_ROUTE: &str = "auto";
 
 /// Features that an explanation names.
 const REASONS: usize = 5;
@@ -50,21 +44,9 @@ const REASONS: usize = 5;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Lane {
     pub tenant: Arc<str>,
-    /// A route, `tier/…` or the name of a model.
+    /// A route, `tier/…`, the name of a configured model, or `<provider>/*` for all that the
+    /// provider has besides.
     pub route: Arc<str>,
-}
-
-/// A mind with its lock. Deciding takes some tens of microseconds under it, learning likewise;
-/// refits happen outside.
-#[derive(Debug)]
-pub struct Pupil {
-    pub lane: Lane,
-    mind: Mutex<Mind>,
-    heard: Mutex<Heard>,
-    /// When it was last asked, by the count of all questions.
-    asked: AtomicU64,
-    /// It has learnt something since it was last written down.
-    changed: AtomicBool,
 }
 
 /// Every mind, and what the judges' words are worth.
@@ -76,6 +58,8 @@ pub struct Minds {
     questions: AtomicU64,
     /// Verdicts are labels: nobody errs.
     labelled: AtomicBool,
+    /// There are fewer than were written down.
+    shrunk: AtomicBool,
 }
 
 /// What is asked of a mind.
@@ -139,6 +123,7 @@ impl Minds {
             judges: Judges::new(),
             questions: AtomicU64::new(0),
             labelled: AtomicBool::new(false),
+            shrunk: AtomicBool::new(false),
         }
     }
 
@@ -199,8 +184,7 @@ impl Minds {
 
     /// Forgets every entry that is not among these: after a restart that did not bring all back.
     pub fn keep_only(&self, here: &HashSet<u64>) {
-        let pupils: Vec<Arc<Pupil>> = self.lock().values().cloned().collect();
-        for pupil in pupils {
+        for pupil in self.all() {
             let mut mind = pupil.mind();
             let gone: Vec<u64> =
                 mind.groups().entries().filter(|entry| !here.contains(entry)).collect();
@@ -212,8 +196,8 @@ impl Minds {
 
     /// How each mind stands, by tenant and route.
     pub fn standings(&self) -> Vec<Standing> {
-        let pupils: Vec<Arc<Pupil>> = self.lock().values().cloned().collect();
-        let mut standings: Vec<Standing> = pupils.iter().map(|pupil| pupil.standing()).collect();
+        let mut standings: Vec<Standing> =
+            self.all().iter().map(|pupil| pupil.standing()).collect();
         standings
             .sort_by(|a, b| (&a.lane.tenant, &a.lane.route).cmp(&(&b.lane.tenant, &b.lane.route)));
         standings
@@ -275,73 +259,11 @@ impl Minds {
             suspect: group.is_suspect(),
         })
     }
-
-    fn known(&self, lane: &Lane) -> Option<Arc<Pupil>> {
-        self.lock().get(lane).cloned()
-    }
-
-    fn pupil(&self, lane: &Lane) -> Arc<Pupil> {
-        let asked = self.questions.fetch_add(1, Ordering::Relaxed);
-        let mut pupils = self.lock();
-        if let Some(pupil) = pupils.get(lane) {
-            pupil.asked.store(asked, Ordering::Relaxed);
-            return Arc::clone(pupil);
-        }
-        if pupils.len() >= MAX_MINDS {
-            let oldest = pupils.values().min_by_key(|pupil| pupil.asked.load(Ordering::Relaxed));
-            if let Some(lane) = oldest.map(|pupil| pupil.lane.clone()) {
-                pupils.remove(&lane);
-            }
-        }
-        let default = Lane { tenant: lane.tenant.clone(), route: DEFAULT_ROUTE.into() };
-        let mind = match pupils.get(&default) {
-            Some(parent) => parent.mind().heir(),
-            None => Mind::new(self.prior),
-        };
-        let pupil = Arc::new(Pupil {
-            lane: lane.clone(),
-            mind: Mutex::new(mind),
-            heard: Mutex::default(),
-            asked: AtomicU64::new(asked),
-            changed: AtomicBool::new(false),
-        });
-        pupils.insert(lane.clone(), Arc::clone(&pupil));
-        pupil
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Lane, Arc<Pupil>>> {
-        self.pupils.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Default for Minds {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl Pupil {
-    fn mind(&self) -> MutexGuard<'_, Mind> {
-        // A mind is left whole wherever it can panic: its parts are written one after the other.
-        self.mind.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn heard(&self) -> MutexGuard<'_, Heard> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn standing(&self) -> Standing {
-        let mind = self.mind();
-        let line = mind.line();
-        Standing {
-            lane: self.lane.clone(),
-            line: line.at.is_finite().then_some(line.at),
-            wrong_hits: (line.labels > 0).then_some((line.estimate, line.upper)),
-            lookups: mind.lookups,
-            labels: line.labels,
-            entries: mind.groups().len(),
-            alarms: mind.groups().alarms(),
-        }
     }
 }
 

@@ -1,15 +1,16 @@
 //! Minds as bytes, so that a restart need not learn again: weights and line, groups and records, the
 //! window and what the judge's word is worth. Where they are kept is the store's business.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
 
 use super::super::verify::features::TABLE;
 use super::super::verify::mind::Mind;
 use super::judges::{Heard, ModelJudge};
-use super::{Lane, MAX_MINDS, Minds, Pupil};
+use super::pupils::{MAX_MINDS, Pupil};
+use super::{Lane, Minds};
 use crate::judge::rates::{Prior, Rates};
 
 /// Names under which the rates of comparing, and of the model, are kept.
@@ -36,7 +37,7 @@ struct Reading {
 impl Minds {
     /// What has changed since this was last asked, each under a name of its own.
     pub fn changed(&self) -> Vec<(String, Vec<u8>)> {
-        let pupils: Vec<Arc<Pupil>> = self.lock().values().cloned().collect();
+        let pupils = self.all();
         let changed = pupils.iter().filter(|pupil| pupil.changed.swap(false, Ordering::Relaxed));
         let mut states: Vec<(String, Vec<u8>)> = changed
             .filter_map(|pupil| {
@@ -64,6 +65,17 @@ impl Minds {
     pub fn all_changed(&self) {
         let pupils = self.lock();
         pupils.values().for_each(|pupil| pupil.changed.store(true, Ordering::Relaxed));
+        self.shrunk.store(true, Ordering::Relaxed);
+    }
+
+    /// The names of all that is to be kept, if there is less than was written down since this was
+    /// last asked.
+    pub fn census(&self) -> Option<Vec<String>> {
+        self.shrunk.swap(false, Ordering::Relaxed).then(|| {
+            let minds = self.all();
+            let minds = minds.iter().map(|pupil| name(&pupil.lane));
+            minds.chain([JUDGE.to_owned(), MODEL.to_owned()]).collect()
+        })
     }
 
     /// Takes back what [`Self::changed`] gave, where it knows more than what is here: of a mind, by
@@ -75,9 +87,12 @@ impl Minds {
             let used = match name.as_str() {
                 JUDGE => self.restore_rates(&bytes),
                 MODEL => self.restore_model(&bytes),
-                _ => self.restore_mind(&bytes),
+                _ => self.restore_mind(&name, &bytes),
             };
             unusable += usize::from(!used);
+        }
+        if unusable > 0 {
+            self.shrunk.store(true, Ordering::Relaxed);
         }
         unusable
     }
@@ -100,26 +115,20 @@ impl Minds {
         true
     }
 
-    fn restore_mind(&self, bytes: &[u8]) -> bool {
+    fn restore_mind(&self, known_as: &str, bytes: &[u8]) -> bool {
         let Ok(reading) = serde_json::from_slice::<Reading>(bytes) else { return false };
-        if reading.features != features() || !reading.mind.is_sound() {
+        let Reading { features, lane, mind, heard } = reading;
+        if known_as != name(&lane) || features != self::features() || !mind.is_sound() {
             return false;
         }
         let mut pupils = self.lock();
-        match pupils.get(&reading.lane) {
-            Some(known) if known.mind().lookups >= reading.mind.lookups => return true,
+        match pupils.get(&lane) {
+            Some(known) if known.mind().lookups >= mind.lookups => return true,
             None if pupils.len() >= MAX_MINDS => return false,
             _ => {}
         }
         // In place of the mind, not into it: a lookup that is under way counts in the old one.
-        let pupil = Pupil {
-            lane: reading.lane.clone(),
-            mind: Mutex::new(reading.mind),
-            heard: Mutex::new(reading.heard),
-            asked: AtomicU64::new(0),
-            changed: AtomicBool::new(false),
-        };
-        pupils.insert(reading.lane, Arc::new(pupil));
+        pupils.insert(lane.clone(), Arc::new(Pupil::new(lane, mind, heard, 0)));
         true
     }
 }
@@ -130,8 +139,9 @@ fn features() -> String {
     blake3::hash(names.join(" ").as_bytes()).to_hex()[..16].to_owned()
 }
 
+/// Different for different lanes, whatever signs the names of tenant and route have.
 fn name(lane: &Lane) -> String {
-    format!("mind {}/{}", lane.tenant, lane.route)
+    format!("mind {}:{}/{}", lane.tenant.len(), lane.tenant, lane.route)
 }
 
 #[cfg(test)]
@@ -151,6 +161,22 @@ mod tests {
         assert_eq!(later.restore(states), 0);
         assert_eq!(later.standings(), minds.standings());
         assert_eq!(later.group_of(&first), minds.group_of(&first));
+    }
+
+    #[test]
+    fn each_lane_has_a_name_of_its_own() {
+        assert_ne!(name(&lane("a/tier", "x")), name(&lane("a", "tier/x")));
+    }
+
+    #[test]
+    fn a_state_under_another_name_is_not_used() {
+        let minds = Minds::new();
+        answered(&minds, "capital of france", &[], "a", "Paris");
+        let (_, bytes) = minds.changed().remove(0);
+        let later = Minds::new();
+        assert_eq!(later.restore([("mind t/auto".to_owned(), bytes)]), 1);
+        let names = later.census().expect("it is to leave the file");
+        assert_eq!(names, [JUDGE, MODEL]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::pupils::MAX_MINDS;
 use super::*;
 use crate::cache::verify::Budget;
 use crate::cache::{CacheKey, Scope, TtlClass};
@@ -117,6 +118,54 @@ fn minds_are_bounded() {
         minds.ask(&question(lane("t", &format!("p/{n}")), "hi there", Some(0.5)), &[], |_| None);
     }
     assert_eq!(minds.standings().len(), MAX_MINDS);
+}
+
+#[test]
+fn no_tenant_pushes_out_the_minds_of_another() {
+    let minds = Minds::new();
+    let ask = |tenant: &str, route: &str| {
+        minds.ask(&question(lane(tenant, route), "hi there", Some(0.5)), &[], |_| None);
+    };
+    ask("quiet", "auto");
+    assert!(minds.census().is_none(), "nobody has left");
+    (0..MAX_MINDS + 10).for_each(|n| ask("loud", &format!("p/{n}")));
+    // One more tenant: the loud one makes room for it too.
+    ask("late", "auto");
+    let standings = minds.standings();
+    assert_eq!(standings.len(), MAX_MINDS);
+    let of = |tenant| standings.iter().filter(|standing| &*standing.lane.tenant == tenant).count();
+    assert_eq!((of("quiet"), of("late")), (1, 1));
+    let names = minds.census().expect("some have left");
+    assert_eq!(names.len(), MAX_MINDS + 2, "and the judges");
+    assert!(minds.census().is_none(), "nobody has left since");
+}
+
+#[test]
+fn a_word_on_a_lookup_of_another_mind_labels_none_of_this_ones() {
+    let told = |is_restored: bool| {
+        let minds = Minds::new();
+        let a = Arc::new(entry("a", "capital of france", "Paris"));
+        answered(&minds, &a.prompt, &[], "a", "Paris");
+        let states = minds.changed();
+        let asked = question(lane("t", "auto"), "Capital of France?", Some(0.5));
+        let advice = minds.ask(&asked, &[found(&a, 1.0)], |_| None);
+        let lookup = advice.pending.and_then(|pending| pending.trail()).expect("a hit");
+        if is_restored {
+            minds.lock().clear();
+            minds.restore(states);
+            // The lookup of the same number, of which nobody has said anything.
+            minds.ask(&asked, &[found(&a, 1.0)], |_| None);
+        }
+        minds.changed();
+        minds.learn(&Lesson::Told { lookup, good: false });
+        let (_, mind) = minds.changed().remove(0);
+        let mind: serde_json::Value = serde_json::from_slice(&mind).expect("JSON");
+        assert_eq!(mind["mind"]["groups"]["entries"].as_object().map(|it| it.len()), Some(1));
+        mind["mind"]["window"].to_string().contains("\"label\":{")
+            || mind["mind"]["window"].to_string().contains("\"label\":false")
+    };
+    assert!(told(false), "the mind that it is about");
+    assert!(!told(true), "another one");
 }
 
 #[test]

@@ -337,11 +337,14 @@ impl Mind {
     }
 
     /// A caller's word on what was served. Callers complain more readily than they praise: a bad
-    /// answer counts against the line, a good one trains the weights only.
-    pub fn told(&mut self, lookup: u64, entry: u64, similarity: f32, good: bool) {
-        self.window.label(lookup, good, 1);
+    /// answer counts against the line, a good one trains the weights only. `lookup` is `None` where
+    /// another mind counted it.
+    pub fn told(&mut self, lookup: Option<u64>, entry: u64, similarity: f32, good: bool) {
+        if let Some(lookup) = lookup {
+            self.window.label(lookup, good, 1);
+        }
         if good {
-            if let Some(row) = self.window.row_mut(lookup) {
+            if let Some(row) = lookup.and_then(|lookup| self.window.row_mut(lookup)) {
                 row.servable = false;
             }
             return;

@@ -274,11 +274,11 @@ fn a_complaint_splits_what_was_served_from_its_group_and_labels_it() {
     let served = window.numbered().find(|(_, row)| row.served);
     let number = served.expect("something was served").0;
     let row = |mind: &Mind| mind.material().window.row_mut(number).cloned().unwrap();
-    world.mind.told(number, entry, 0.9, true);
+    world.mind.told(Some(number), entry, 0.9, true);
     let praised = row(&world.mind);
     assert_eq!((praised.label, praised.servable), (Some(true), false), "praise draws no line");
     assert_eq!(world.mind.groups().member(entry).unwrap().group, before);
-    world.mind.told(number, entry, 0.9, false);
+    world.mind.told(Some(number), entry, 0.9, false);
     assert_eq!(row(&world.mind).label, Some(false));
     let member = *world.mind.groups().member(entry).unwrap();
     assert!(member.group != before && member.wrong > 0 && member.wrong_at >= 0.9);
@@ -341,7 +341,7 @@ proptest! {
                         stored.push(profile);
                     }
                 }
-                Step::Tell { lookup, entry, good } => mind.told(lookup, entry, 0.9, good),
+                Step::Tell { lookup, entry, good } => mind.told(Some(lookup), entry, 0.9, good),
                 Step::Forget(entry) => mind.forget(entry),
                 Step::Study { budget, precision, a, d } => {
                     judge = Errors { false_same: a, false_different: d };

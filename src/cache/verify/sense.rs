@@ -8,6 +8,8 @@
 //! with a step of its own (Duchi et al. 2011, AdaGrad). A score is always made before its lookup's
 //! answer is known, so that the rows of the window are honest about what it is worth.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Candidate;
@@ -54,8 +56,9 @@ pub struct Pair {
 pub struct Sense {
     bias: Slot,
     slope: Slot,
+    /// Shared with the mind that it came from, until one of the two learns.
     #[serde(with = "sparse")]
-    slots: Vec<Slot>,
+    slots: Arc<Vec<Slot>>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -178,7 +181,7 @@ impl Sense {
     /// Takes in a pair whose answers are the same, or different.
     pub fn learn(&mut self, pair: &Pair, same: bool) {
         if self.slots.is_empty() {
-            self.slots = vec![Slot::default(); SLOTS];
+            self.slots = Arc::new(vec![Slot::default(); SLOTS]);
         }
         let closeness = (pair.similarity - USUAL) * STRETCH;
         let odds = self.bias.0 + self.slope.0 * closeness + self.sum(&pair.marks);
@@ -187,8 +190,9 @@ impl Sense {
         let weight = if same { 1.0 } else { DIFFERENT };
         self.bias.step(error);
         self.slope.step(error * closeness);
+        let slots = Arc::make_mut(&mut self.slots);
         for mark in &pair.marks {
-            let slot = &mut self.slots[usize::from(*mark)];
+            let slot = &mut slots[usize::from(*mark)];
             slot.step(error * weight - DECAY * slot.0);
         }
     }
@@ -210,6 +214,8 @@ impl Sense {
 
 /// Most slots are never touched: only the others are written.
 mod sparse {
+    use std::sync::Arc;
+
     use super::{Deserialize, Deserializer, SLOTS, Serialize, Serializer, Slot};
 
     pub fn serialize<S: Serializer>(slots: &[Slot], to: S) -> Result<S::Ok, S::Error> {
@@ -217,16 +223,16 @@ mod sparse {
         touched.collect::<Vec<_>>().serialize(to)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Slot>, D::Error> {
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<Vec<Slot>>, D::Error> {
         let touched = Vec::<(u16, Slot)>::deserialize(from)?;
         if touched.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Arc::default());
         }
         let mut slots = vec![Slot::default(); SLOTS];
         for (place, slot) in touched {
             slots[usize::from(place)] = slot;
         }
-        Ok(slots)
+        Ok(slots.into())
     }
 }
 
