@@ -93,7 +93,7 @@ impl Holdings {
         let Some(semantic) = &self.levels.semantic else { return };
         let remove = || semantic.remove_numbered(&[number]);
         match self.keeper.get() {
-            Some(keeper) => keeper.supersede(remove),
+            Some(keeper) => keeper.supersede(number, remove),
             None => _ = remove(),
         }
     }

@@ -7,12 +7,13 @@
 //! file missed (its queue or the disk was full, it was begun anew) is offered to it again.
 //!
 //! Here: what the cache asks of the file, and the thread. `warm` reads the file at the start,
-//! `follow` makes it hold what memory holds.
+//! `gate` keeps out what was taken out meanwhile, `follow` makes the file hold what memory holds.
 
 mod follow;
+mod gate;
 mod warm;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -21,12 +22,13 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::learn::{self, Minds};
+use super::learn::Minds;
 use super::levels::Levels;
 use super::negatives::{Negatives, Pair};
 use super::store::{OpenPurge, Store};
 use super::{CacheKey, Entry, Purge};
 use crate::now::Now;
+use gate::Gate;
 
 /// Requests that may wait for a key.
 const QUEUE: usize = 256;
@@ -64,23 +66,6 @@ struct Shared {
     is_warm: AtomicBool,
     /// Told when it was, or when it never will be.
     warmed: (Mutex<()>, Condvar),
-}
-
-/// What entries have to pass that are still to be read from the file.
-#[derive(Debug, Default)]
-struct Gate {
-    purges: Vec<(Purge, Now)>,
-    /// Numbers of entries that were retired.
-    retired: HashSet<u64>,
-}
-
-impl Gate {
-    fn bars(&self, entry: &Entry) -> bool {
-        let is_purged =
-            |(what, at): &(Purge, Now)| entry.stored.wall <= at.wall && what.selects(entry, *at);
-        self.purges.iter().any(is_purged)
-            || (!self.retired.is_empty() && self.retired.contains(&learn::number(&entry.id)))
-    }
 }
 
 enum Message {
@@ -196,16 +181,20 @@ impl Keeper {
         let mut gate = self.shared.write();
         let removed = remove();
         if !self.shared.is_warm.load(Ordering::Acquire) {
-            gate.retired.extend(numbers);
+            gate.retire(numbers, Now::read());
         }
         self.shared.store.withdraw(names(&removed));
     }
 
-    /// Takes entries out of the semantic level with `remove`; in the file they lose their vectors,
-    /// so that they do not come back to that level.
-    pub fn supersede(&self, remove: impl FnOnce() -> Vec<Arc<Entry>>) {
-        let _gate = self.shared.write();
-        self.shared.store.strip(names(&remove()));
+    /// Takes the entry of that number out of the semantic level with `remove`; in the file it loses
+    /// its vector, so that it does not come back to that level.
+    pub fn supersede(&self, number: u64, remove: impl FnOnce() -> Vec<Arc<Entry>>) {
+        let mut gate = self.shared.write();
+        let removed = remove();
+        if !self.shared.is_warm.load(Ordering::Acquire) {
+            gate.supersede(number, Now::read());
+        }
+        self.shared.store.strip(names(&removed));
     }
 
     /// Keeps two questions apart in later runs too.
@@ -222,7 +211,7 @@ impl Keeper {
         let mut gate = self.shared.write();
         let ids = remove().into_iter().map(|entry| entry.id.clone()).collect();
         if !self.shared.is_warm.load(Ordering::Acquire) {
-            gate.purges.push((what.clone(), now));
+            gate.purge(what, now);
         }
         // In line before the next entry can be.
         (ids, self.shared.store.purge(what.clone(), now))

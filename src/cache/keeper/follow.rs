@@ -50,6 +50,9 @@ impl Shared {
         for (name, bytes) in self.minds.changed() {
             self.store.save_state(&name, bytes);
         }
+        if let Some(names) = self.minds.census() {
+            self.store.keep_states(names);
+        }
     }
 
     /// Makes the file hold what memory holds.
@@ -68,8 +71,7 @@ impl Shared {
         for entries in missing.chunks(CHUNK) {
             let storing = self.read();
             for entry in entries.iter().filter(|entry| self.levels.holds(entry)) {
-                self.store.put(Arc::clone(entry));
-                if !self.is_neighbour(entry) {
+                if self.store.put(Arc::clone(entry)) && !self.is_neighbour(entry) {
                     self.store.strip(vec![(entry.key, entry.id.clone())]);
                 }
             }

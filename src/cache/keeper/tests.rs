@@ -9,7 +9,7 @@ use super::follow::SETTLED;
 use super::*;
 use crate::cache::memory::tests::{entry, exact, keyed, semantic, settings};
 use crate::cache::store::{FILE, Fault, Kept};
-use crate::cache::{Cache, Level};
+use crate::cache::{Cache, Level, learn};
 use crate::config::settings;
 
 mod learnt;
@@ -141,15 +141,43 @@ fn what_is_retired_leaves_the_file_at_once_also_before_it_was_read() {
 
 #[test]
 fn a_superseded_answer_stays_superseded() {
-    let (folder, now) = (folder(), Now::read());
-    filled(folder.path(), now);
-    let cache = warm(folder.path());
-    cache.supersede("7");
-    assert_eq!(exact(&cache, "b", "question 7", now), "7", "for its own words it is the answer");
-    drop(cache);
-    let cache = warm(folder.path());
-    assert_eq!((cache.entries(Level::Exact), cache.entries(Level::Semantic)), (200, 199));
-    assert_eq!(exact(&cache, "b", "question 7", now), "7");
+    let now = Now::read();
+    for is_warm in [true, false] {
+        let folder = folder();
+        filled(folder.path(), now);
+        let cache = of(&settings(), folder.path());
+        if is_warm {
+            cache.flush();
+        }
+        cache.supersede("7");
+        cache.supersede("199");
+        cache.flush();
+        assert_eq!((cache.entries(Level::Exact), cache.entries(Level::Semantic)), (200, 198));
+        assert_eq!(
+            exact(&cache, "b", "question 7", now),
+            "7",
+            "for its own words it is the answer"
+        );
+        drop(cache);
+        let cache = warm(folder.path());
+        assert_eq!((cache.entries(Level::Exact), cache.entries(Level::Semantic)), (200, 198));
+        assert_eq!(exact(&cache, "b", "question 7", now), "7");
+    }
+}
+
+#[test]
+fn what_is_noted_for_a_file_that_never_comes_is_bounded() {
+    let now = Now::read();
+    let mut gate = Gate::default();
+    let old = entry("old", "a", "question", 0.0, now);
+    let new = entry("new", "a", "question", 0.0, now.after(Duration::from_secs(2)));
+    (0..gate::MAX_NUMBERS as u64).for_each(|number| gate.retire(&[number], now));
+    assert!(!gate.bars(&old));
+    gate.supersede(0, now.after(Duration::from_secs(1)));
+    assert!(gate.bars(&old), "nothing that may have been taken out comes back");
+    assert!(!gate.bars(&new));
+    (0..2000).for_each(|_| gate.purge(&Purge::Tenant("a".into()), now));
+    assert!(gate.bars(&old) && !gate.bars(&new));
 }
 
 #[test]

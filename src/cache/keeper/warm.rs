@@ -89,20 +89,29 @@ impl Shared {
     }
 
     /// Puts entries of the file into memory, except where memory knows better: a newer entry of the
-    /// same key, or one that was taken out. Those leave the file too.
+    /// same key, or one that was taken out. Those leave the file too. What is no neighbour any more
+    /// comes back to the exact level only.
     fn restore(&self, entries: Vec<Entry>) {
         let gate = self.read();
-        let mut barred = Vec::new();
-        for entry in entries {
+        let (mut barred, mut superseded) = (Vec::new(), Vec::new());
+        for mut entry in entries {
+            let is_superseded = gate.is_superseded(&entry);
+            if is_superseded {
+                entry.vector = None;
+            }
             let entry = Arc::new(entry);
             if gate.bars(&entry) {
                 barred.push(entry);
             } else {
+                if is_superseded {
+                    superseded.push(Arc::clone(&entry));
+                }
                 self.levels.restore(&entry);
             }
         }
         if !barred.is_empty() {
             self.store.withdraw(names(&barred));
         }
+        self.store.strip(names(&superseded));
     }
 }

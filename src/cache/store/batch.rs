@@ -126,6 +126,14 @@ impl<'f> Batch<'f> {
         Ok(())
     }
 
+    /// Removes every learnt state but those of these names.
+    pub fn keep_states(&self, names: &[String]) -> Result<(), Fault> {
+        let names = serde_json::Value::from(names).to_string();
+        let sql = "DELETE FROM states WHERE name NOT IN (SELECT value FROM json_each(?1))";
+        self.tx.execute(sql, params![names])?;
+        Ok(())
+    }
+
     /// Keeps pairs of questions apart, as the newest of them; the oldest give way.
     pub fn keep_apart(&self, pairs: &[Pair]) -> Result<(), Fault> {
         for pair in pairs {

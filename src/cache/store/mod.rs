@@ -135,10 +135,13 @@ impl Store {
     }
 
     /// Keeps an entry, in place of the one of its key. Never waits; what finds no room is counted.
-    pub fn put(&self, entry: Arc<Entry>) {
-        if !self.shared.pending.push(Change::Put(entry)) {
+    /// Whether there was room.
+    pub fn put(&self, entry: Arc<Entry>) -> bool {
+        let is_taken = self.shared.pending.push(Change::Put(entry));
+        if !is_taken {
             self.shared.lost.fetch_add(1, Ordering::Relaxed);
         }
+        is_taken
     }
 
     /// Removes entries that memory gave up. Whether there was room for the order.
@@ -154,7 +157,8 @@ impl Store {
         }
     }
 
-    /// Removes the vectors of entries: from now on they are for the exact level only.
+    /// Removes the vectors of entries: from now on they are for the exact level only. The order is
+    /// taken and repeated as that of [`Self::withdraw`].
     pub fn strip(&self, entries: Vec<(CacheKey, String)>) {
         if !entries.is_empty() {
             self.shared.pending.push(Change::Strip(entries));
@@ -195,6 +199,11 @@ impl Store {
     /// Keeps a learnt state: the newest bytes of a name replace the older ones.
     pub fn save_state(&self, name: &str, bytes: Vec<u8>) {
         self.shared.pending.save(name, bytes);
+    }
+
+    /// Drops every learnt state but those of these names.
+    pub fn keep_states(&self, names: Vec<String>) {
+        self.shared.pending.push(Change::KeepStates(names));
     }
 
     /// Keeps these pairs of questions apart, in later runs too. The order is always taken.

@@ -24,8 +24,10 @@ pub(super) enum Change {
     Remove(Vec<(CacheKey, String)>),
     /// As `Remove`, but owed until it is done.
     Withdraw(Vec<(CacheKey, String)>),
-    /// Entries that are to lose their vectors.
+    /// Entries that are to lose their vectors; owed as well.
     Strip(Vec<(CacheKey, String)>),
+    /// The names of all learnt states that are to stay.
+    KeepStates(Vec<String>),
     /// Pairs of questions to be kept apart.
     Apart(Vec<Pair>),
     /// Hits of entries.
@@ -81,7 +83,12 @@ impl Pending {
         };
         let must = matches!(
             change,
-            Change::Purge(_) | Change::Flush(_) | Change::Withdraw(_) | Change::Apart(_)
+            Change::Purge(_)
+                | Change::Flush(_)
+                | Change::Withdraw(_)
+                | Change::Strip(_)
+                | Change::KeepStates(_)
+                | Change::Apart(_)
         );
         let mut work = self.lock();
         let is_full = work.changes.len() >= LIMIT || work.bytes + bytes > BYTES;

@@ -23,7 +23,7 @@ use crate::now::Now;
 const TICK: Duration = Duration::from_secs(1);
 /// Between two attempts at a file that could not be used.
 const RETRY: Duration = Duration::from_secs(5);
-/// Withdrawn entries that are remembered while the file cannot be used.
+/// Withdrawn and superseded entries that are remembered while the file cannot be used.
 const MAX_OWED: usize = 65_536;
 /// Between two words about the same trouble.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -36,6 +36,8 @@ pub(super) struct Writer {
     file: Option<File>,
     /// Entries that are not to come back, and could not be removed yet.
     owed: Vec<(CacheKey, String)>,
+    /// Entries whose vectors are not to come back, likewise.
+    owed_vectors: Vec<(CacheKey, String)>,
     /// Something was committed since the last checkpoint.
     dirty: bool,
     checked: Instant,
@@ -52,6 +54,7 @@ impl Writer {
             lock: None,
             file: None,
             owed: Vec::new(),
+            owed_vectors: Vec::new(),
             dirty: false,
             checked: now,
             tried: now,
@@ -151,12 +154,13 @@ impl Writer {
         waiting: &mut Vec<SyncSender<bool>>,
     ) {
         let mut committed = true;
-        let owes = self.file.is_some() && !self.owed.is_empty();
+        let owes = self.file.is_some() && !(self.owed.is_empty() && self.owed_vectors.is_empty());
         if !batch.is_empty() || !states.is_empty() || owes {
             let puts = batch.iter().filter(|change| matches!(change, Change::Put(_))).count();
             let counter = match self.try_commit(&batch, states) {
                 Ok(()) => {
                     self.owed.clear();
+                    self.owed_vectors.clear();
                     &self.shared.written
                 }
                 Err(fault) => {
@@ -182,6 +186,7 @@ impl Writer {
         let Some(file) = &mut self.file else { return Err(Fault::Held) };
         let batch = file.batch()?;
         remove(&batch, &self.owed)?;
+        strip(&batch, &self.owed_vectors)?;
         for change in changes {
             write(&batch, change, self.shared.embedder.as_deref())?;
         }
@@ -200,13 +205,16 @@ impl Writer {
             return;
         }
         for change in batch {
-            if let Change::Withdraw(entries) = change {
-                self.owed.extend(entries);
+            match change {
+                Change::Withdraw(entries) => self.owed.extend(entries),
+                Change::Strip(entries) => self.owed_vectors.extend(entries),
+                _ => {}
             }
         }
-        if self.owed.len() > MAX_OWED {
+        if self.owed.len() + self.owed_vectors.len() > MAX_OWED {
             // Better no file than one with so many answers that were found wrong.
             self.owed.clear();
+            self.owed_vectors.clear();
             if let Err(fault) = self.shared.forget_file() {
                 self.trouble(&fault);
             }
@@ -339,6 +347,10 @@ fn remove(batch: &Batch<'_>, entries: &[(CacheKey, String)]) -> Result<(), Fault
     entries.iter().try_for_each(|(key, id)| batch.remove(&key.0, id.as_bytes()))
 }
 
+fn strip(batch: &Batch<'_>, entries: &[(CacheKey, String)]) -> Result<(), Fault> {
+    entries.iter().try_for_each(|(key, id)| batch.strip(&key.0, id.as_bytes()))
+}
+
 fn write(batch: &Batch<'_>, change: &Change, embedder: Option<&str>) -> Result<(), Fault> {
     match change {
         Change::Put(entry) => {
@@ -347,9 +359,8 @@ fn write(batch: &Batch<'_>, change: &Change, embedder: Option<&str>) -> Result<(
             batch.put(&record, vector.as_ref(), entry.hits.load(Ordering::Relaxed))
         }
         Change::Remove(entries) | Change::Withdraw(entries) => remove(batch, entries),
-        Change::Strip(entries) => {
-            entries.iter().try_for_each(|(key, id)| batch.strip(&key.0, id.as_bytes()))
-        }
+        Change::Strip(entries) => strip(batch, entries),
+        Change::KeepStates(names) => batch.keep_states(names),
         Change::Apart(pairs) => batch.keep_apart(pairs),
         Change::Touch(hits) => hits.iter().try_for_each(|(key, hits)| batch.touch(key, *hits)),
         Change::Discard { rows, vectors } => {

@@ -30,6 +30,22 @@ fn learnt_states_come_back_whole_or_not_at_all() {
 }
 
 #[test]
+fn states_that_are_nobodys_leave_the_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(&folder);
+    for name in ["judge", "mind 1:a/auto", "mind 1:a/\u{1F600} \"x\"", "mind 1:b/p/gone"] {
+        store.save_state(name, vec![1]);
+    }
+    assert!(store.flush(PATIENCE));
+    let kept = ["judge", "mind 1:a/auto", "mind 1:a/\u{1F600} \"x\"", "mind 1:c/never written"];
+    store.keep_states(kept.map(str::to_owned).to_vec());
+    assert!(store.flush(PATIENCE));
+    let states = store.reader().and_then(|reader| reader.states()).expect("readable");
+    let names: Vec<String> = states.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, kept[..3]);
+}
+
+#[test]
 fn pairs_that_are_kept_apart_come_back_in_their_order_and_outlive_a_purge() {
     let (folder, now) = (tempfile::tempdir().expect("a folder"), Now::read());
     let pair = |place: u8| Pair::of(&CacheKey([place; 32]), &CacheKey([200; 32]));
