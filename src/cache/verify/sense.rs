@@ -178,8 +178,11 @@ impl Sense {
         sum.clamp(-MOST, MOST)
     }
 
-    /// Takes in a pair whose answers are the same, or different.
+    /// Takes in a pair whose answers are the same, or different. Two texts without words say nothing.
     pub fn learn(&mut self, pair: &Pair, same: bool) {
+        if pair.marks.is_empty() {
+            return;
+        }
         if self.slots.is_empty() {
             self.slots = Arc::new(vec![Slot::default(); SLOTS]);
         }
@@ -277,6 +280,13 @@ mod tests {
         let blank: Sense =
             serde_json::from_str(&serde_json::to_string(&Sense::default()).unwrap()).unwrap();
         assert_eq!(blank, Sense::default());
+    }
+
+    #[test]
+    fn texts_without_words_teach_nothing() {
+        let mut sense = Sense::default();
+        sense.learn(&pair("", ""), true);
+        assert_eq!(sense, Sense::default());
     }
 
     proptest! {
