@@ -43,7 +43,6 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::dialect::Usage;
-use crate::dialect::openai::answer::Completion;
 use crate::now::Now;
 use crate::price::Money;
 
@@ -249,14 +248,6 @@ impl Entry {
     /// as for expiry: after a restart only the wall clock remembers.
     pub fn age_seconds(&self, now: Now) -> u64 {
         self.age(now).as_secs()
-    }
-
-    /// The model as its upstream called it in the answer, such as a dated snapshot of the id that
-    /// was asked for. Another snapshot under the same id does not end the life of older answers:
-    /// providers serve two of them side by side for weeks, and the operator who named an alias
-    /// accepted that. `POST /admin/v1/cache/purge` by model is there for whoever did not.
-    pub fn answered_model(&self) -> Option<String> {
-        Completion::read(&self.answer).ok()?.model
     }
 
     /// Stored in the future by more than five seconds: the wall clock has jumped back, and nothing

@@ -22,7 +22,10 @@ pub struct Terms<'a> {
     pub now: Now,
 }
 
-/// The models whose answers may be given.
+/// The models whose answers may be given, by the id that was asked for. Another dated snapshot under
+/// the same id does not end the life of older answers: providers serve two of them side by side for
+/// weeks, and the operator who named an alias accepted that. A purge by model is there for whoever did
+/// not.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Makers<'a> {
     /// `None`: anybody's.

@@ -274,11 +274,6 @@ impl OpenRecord {
         *self.edit().timings_ms.entry(step).or_default() += ms;
     }
 
-    /// Milliseconds since the request arrived.
-    pub fn elapsed_ms(&self) -> f64 {
-        self.arrived.ms()
-    }
-
     /// Time since the request arrived that none of our own steps took: what its caller has waited
     /// for a provider so far.
     pub fn waited(&self) -> Duration {

@@ -4,6 +4,7 @@
 use super::features::{Neighbourhood, Values};
 use super::groups::{Compared, Group};
 use super::judged::{Errors, PANEL, Verdict, together};
+use super::sense::Pair;
 use crate::cache::Guard;
 
 /// Answer groups of a lookup whose answers are compared with a new one.
@@ -100,31 +101,53 @@ pub(super) fn company(near: &Neighbourhood<'_>, best: &Contender) -> Vec<Compani
     places.map(companion).collect()
 }
 
-/// The verdicts on the `contenders` first of the compared (entry, score, cosine). With a judge that
-/// errs, those on the best one's company are heard too; they are no evidence about the contender's
-/// own answer where the judge knows.
-pub(super) fn judged(
-    compared: &[(u64, f32, f32)],
-    contenders: usize,
-    verdicts: &[Verdict],
-    judge: &Errors,
-) -> Vec<Compared> {
-    let of_contenders = compared.iter().zip(verdicts).take(contenders);
-    let mut judged: Vec<Compared> = of_contenders
-        .map(|((entry, z, similarity), verdict)| Compared {
-            entry: *entry,
-            z: *z,
-            similarity: *similarity,
-            verdict: *verdict,
-            panel: 1,
-        })
-        .collect();
-    let company = verdicts.iter().skip(contenders).copied();
-    if let Some(best) = judged.first_mut()
-        && best.verdict != Verdict::CannotTell
-        && judge.need() > 1
-    {
-        (best.verdict, best.panel) = together(std::iter::once(best.verdict).chain(company));
+/// A lookup on its way: what learning from its answer needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lookup {
+    pub(super) number: u64,
+    /// The contenders whose answers are worth comparing with the new one.
+    pub compared: Vec<(u64, f32, f32)>,
+    /// Of a lookup that is asked upstream: every candidate, to learn about words.
+    pub(super) pairs: Vec<Pair>,
+    /// How many of them are contenders; the others are the best one's company.
+    pub(super) contenders: usize,
+    pub(super) above: bool,
+    pub(super) forced: bool,
+    /// The error that was expected at its score, where that was known.
+    pub(super) expected: Option<f32>,
+}
+
+impl Lookup {
+    /// Its number in the window.
+    pub fn number(&self) -> u64 {
+        self.number
     }
-    judged
+
+    /// Of the compared, those that might have been served; the others are the best one's company.
+    pub fn contenders(&self) -> impl Iterator<Item = &(u64, f32, f32)> {
+        self.compared.iter().take(self.contenders)
+    }
+
+    /// The verdicts on the contenders. With a judge that errs, those on the best one's company are
+    /// heard too; they are no evidence about the contender's own answer where the judge knows.
+    pub(super) fn judged(&self, verdicts: &[Verdict], judge: &Errors) -> Vec<Compared> {
+        let of_contenders = self.contenders().zip(verdicts);
+        let mut judged: Vec<Compared> = of_contenders
+            .map(|((entry, z, similarity), verdict)| Compared {
+                entry: *entry,
+                z: *z,
+                similarity: *similarity,
+                verdict: *verdict,
+                panel: 1,
+            })
+            .collect();
+        let company = verdicts.iter().skip(self.contenders).copied();
+        if let Some(best) = judged.first_mut()
+            && best.verdict != Verdict::CannotTell
+            && judge.need() > 1
+        {
+            (best.verdict, best.panel) = together(std::iter::once(best.verdict).chain(company));
+        }
+        judged
+    }
 }

@@ -7,8 +7,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::case::{COMPARED, company, judged};
-pub use super::case::{Companion, Contender, Decision, Exploring, Weighed};
+use super::case::{COMPARED, company};
+pub use super::case::{Companion, Contender, Decision, Exploring, Lookup, Weighed};
 use super::drift::{Drift, MOST_EXPECTED};
 use super::explore::{State, need, propensity};
 use super::features::{COUNT, Neighbourhood};
@@ -56,34 +56,6 @@ pub struct Mind {
     /// Lookups so far, and those above the line.
     pub(in crate::cache) lookups: u64,
     above: u32,
-}
-
-/// A lookup on its way: what learning from its answer needs.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Lookup {
-    number: u64,
-    /// The contenders whose answers are worth comparing with the new one.
-    pub compared: Vec<(u64, f32, f32)>,
-    /// Of a lookup that is asked upstream: every candidate, to learn about words.
-    pairs: Vec<Pair>,
-    /// How many of them are contenders; the others are the best one's company.
-    contenders: usize,
-    above: bool,
-    forced: bool,
-    /// The error that was expected at its score, where that was known.
-    expected: Option<f32>,
-}
-
-impl Lookup {
-    /// Its number in the window.
-    pub fn number(&self) -> u64 {
-        self.number
-    }
-
-    /// Of the compared, those that might have been served; the others are the best one's company.
-    pub fn contenders(&self) -> impl Iterator<Item = &(u64, f32, f32)> {
-        self.compared.iter().take(self.contenders)
-    }
 }
 
 impl Mind {
@@ -276,7 +248,7 @@ impl Mind {
         entry: Option<u64>,
         judge: &Errors,
     ) -> Vec<u64> {
-        let compared = judged(&lookup.compared, lookup.contenders, verdicts, judge);
+        let compared = lookup.judged(verdicts, judge);
         let mut retired = Vec::new();
         if let Some(best) = compared.first() {
             self.label(lookup, best, judge);
