@@ -90,7 +90,7 @@ pub fn run(stream: &Stream, prior: &Prior, setup: &Setup) -> Run {
             let verdicts: Vec<Verdict> = lookup
                 .compared
                 .iter()
-                .map(|(entry, ..)| say(truth.same(query, *entry as usize), &setup.judge, &mut rng))
+                .map(|other| say(truth.same(query, other.entry as usize), &setup.judge, &mut rng))
                 .collect();
             stored[query] = true;
             for gone in mind.learn(&lookup, &verdicts, Some(query as u64), &setup.judge) {

@@ -274,6 +274,8 @@ fn run(shared: &Shared) {
             let writer = shared.table.writer();
             let kept = shared.kept();
             let dead = shared.table.remove_if(&writer, |entry| !entry.is_usable(now, kept));
+            drop(writer);
+            shared.table.forget_latecomers();
             tidying |= !dead.is_empty();
         }
     }

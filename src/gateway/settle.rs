@@ -278,7 +278,8 @@ pub fn keep(
     }
     if let Some(before) = before {
         let prompt = asked.request.prompt.clone();
-        cache.teach(Lesson::Repeated { prompt, before, answer, judge: asked.judge() });
+        let judge = asked.judge();
+        cache.teach(Lesson::Repeated { prompt, before, answer, entry: None, judge });
     }
 }
 
@@ -293,7 +294,7 @@ pub fn renew(
     (old, level): (&Arc<Entry>, Level),
     verdicts: Option<Vec<Verdict>>,
 ) {
-    let answer = entry.answer.clone();
+    let (answer, id) = (entry.answer.clone(), entry.id.clone());
     let teaches = entry.ttl_class != TtlClass::Volatile;
     match level {
         Level::Semantic if teaches => keep(cache, asked, admission, entry, verdicts),
@@ -303,7 +304,8 @@ pub fn renew(
         Level::Semantic => cache.supersede(&old.id),
         Level::Exact if teaches => {
             let (prompt, before) = (asked.request.prompt.clone(), Arc::clone(old));
-            cache.teach(Lesson::Repeated { prompt, before, answer, judge: asked.judge() });
+            let (entry, judge) = (Some(id), asked.judge());
+            cache.teach(Lesson::Repeated { prompt, before, answer, entry, judge });
         }
         Level::Exact => {}
     }

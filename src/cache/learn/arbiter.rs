@@ -77,7 +77,7 @@ impl Minds {
             Lesson::Answered { pending, answer, .. } | Lesson::Shadowed { pending, answer } => {
                 self.open_rivals(pending.awaited(), answer, said)
             }
-            Lesson::Repeated { prompt, before, answer, judge: Some(model) } => {
+            Lesson::Repeated { prompt, before, answer, judge: Some(model), .. } => {
                 let is_wanted = said.first().is_some_and(|said| said.is_open)
                     && before.ttl_class != TtlClass::Volatile
                     && self.judges.wants(Truth::Same, &model.label(), number(&before.id));
@@ -99,10 +99,11 @@ impl Minds {
         let label = model.label();
         let contenders = awaited.lookup.contenders();
         let open = awaited.rivals.iter().zip(contenders).zip(said).enumerate();
-        let open = open.filter(|(_, ((rival, (number, z, _)), said))| {
-            let is_measure =
-                || rival.other_number && self.judges.wants(Truth::Different, &label, *number);
-            said.is_open && (*z >= WORTH_ASKING || is_measure())
+        let open = open.filter(|(_, ((rival, opponent), said))| {
+            let is_measure = || {
+                rival.other_number && self.judges.wants(Truth::Different, &label, opponent.entry)
+            };
+            said.is_open && (opponent.z >= WORTH_ASKING || is_measure())
         });
         let pairs = open.filter_map(|(place, ((rival, _), _))| {
             let stored = &rival.entry;

@@ -117,7 +117,13 @@ fn pairs_of_which_the_truth_is_known_measure_the_model() {
         before.ttl_class = class;
         let answer = entry("x", "", OTHER).answer;
         let prompt = before.prompt.clone();
-        Lesson::Repeated { prompt, before: Arc::new(before), answer, judge: Some(model()) }
+        Lesson::Repeated {
+            prompt,
+            before: Arc::new(before),
+            answer,
+            entry: None,
+            judge: Some(model()),
+        }
     };
     teacher.teach(repeat(crate::cache::TtlClass::Volatile));
     assert!(inbox.lock().unwrap().is_empty(), "it may well have changed");

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
-use super::super::verify::mind::{Goals, Lookup};
+use super::super::verify::mind::{Goals, Lookup, Opponent};
 use super::super::{Entry, TtlClass};
 use super::judges::Said;
 use super::{Lane, Minds, Pupil, Question, number};
@@ -65,9 +65,16 @@ pub enum Lesson {
     },
     /// A hit was asked upstream as well, after it was served.
     Shadowed { pending: Pending, answer: Bytes },
-    /// The same request was answered before: two answers known to be the same. `judge` as in
-    /// [`Question::judge`].
-    Repeated { prompt: String, before: Arc<Entry>, answer: Bytes, judge: Option<Arc<Model>> },
+    /// The same request was answered before: two answers known to be the same.
+    Repeated {
+        prompt: String,
+        before: Arc<Entry>,
+        answer: Bytes,
+        /// The entry that took the place of `before`, where no lookup's lesson places it.
+        entry: Option<String>,
+        /// As in [`Question::judge`].
+        judge: Option<Arc<Model>>,
+    },
     /// A caller said what the answer to a lookup was worth.
     Told { lookup: Trail, good: bool },
     /// Nothing was learnt, but it is time to look at the window.
@@ -100,7 +107,7 @@ impl Pending {
     /// Where a hit of this lookup is found again.
     pub fn trail(&self) -> Option<Trail> {
         let Awaited { pupil, lookup, .. } = &*self.0;
-        let (entry, _, similarity) = *lookup.compared.first()?;
+        let Opponent { entry, similarity, .. } = *lookup.compared.first()?;
         let (lane, incarnation) = (pupil.lane.clone(), pupil.incarnation);
         Some(Trail { lane, incarnation, number: lookup.number(), entry, similarity })
     }
@@ -149,12 +156,10 @@ impl Minds {
                 }
                 self.answered(pending.awaited(), None, said)
             }
-            Lesson::Repeated { before, judge, .. } => {
-                // What carries the present may have changed meanwhile.
-                let is_known = before.ttl_class != TtlClass::Volatile;
-                if let Some(said) = said.first().filter(|_| is_known) {
+            Lesson::Repeated { before, entry, judge, .. } => {
+                if let Some(said) = said.first() {
                     let model = judge.as_ref().map(|model| model.label());
-                    self.judges.observe(Truth::Same, *said, model.as_deref());
+                    self.repeated(before, entry.as_deref(), *said, model.as_deref());
                 }
                 Vec::new()
             }
@@ -175,6 +180,19 @@ impl Minds {
         }
     }
 
+    /// Teaches what was said of two answers to one request: who says that they differ errs, unless
+    /// the answer has changed since.
+    fn repeated(&self, before: &Entry, entry: Option<&str>, said: Said, model: Option<&str>) {
+        // What carries the present may have.
+        if before.ttl_class != TtlClass::Volatile {
+            self.judges.observe(Truth::Same, said, model);
+        }
+        let changed = entry.filter(|_| said.verdict == Verdict::Different);
+        if let (Some(entry), Some(pupil)) = (changed, self.known(&before.lane)) {
+            pupil.mind().split(number(entry));
+        }
+    }
+
     /// Teaches what was said of a lookup's candidates. Pairs known to differ tell how far to trust
     /// who said it.
     fn answered(&self, awaited: &Awaited, entry: Option<u64>, said: &[Said]) -> Vec<u64> {
@@ -192,6 +210,9 @@ impl Minds {
         let judge = self.errors_in(&awaited.pupil);
         let retired = awaited.pupil.mind().learn(&awaited.lookup, &verdicts, entry, &judge);
         awaited.pupil.changed.store(true, Ordering::Relaxed);
+        if let Some(entry) = entry {
+            self.latecomers.note(&awaited.pupil.lane, entry);
+        }
         self.study(awaited);
         retired
     }

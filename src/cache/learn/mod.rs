@@ -9,6 +9,7 @@ mod arbiter;
 #[cfg(test)]
 mod arbiter_tests;
 mod judges;
+mod latecomers;
 mod lesson;
 mod pupils;
 mod saved;
@@ -27,12 +28,13 @@ use super::verify::features::TABLE;
 use super::verify::mind::{Contender, Decision, Exploring, Goals, Mind, Weighed};
 use super::verify::weights::{Prior, SHIPPED};
 use super::verify::{Candidate, Errors, Profile};
-use super::{Entry, Evidence, MissDetail};
+use super::{Entry, Evidence, MissDetail, TtlClass};
 use crate::config::settings::Model;
 
 pub use arbiter::{Arbiter, OpenPair, Told};
 pub use judges::{Given, JudgesTrust};
 use judges::{Heard, Judges};
+use latecomers::Latecomers;
 pub use lesson::{Lesson, Pending, Trail};
 use pupils::Pupil;
 pub use teacher::Teacher;
@@ -55,6 +57,7 @@ pub struct Minds {
     prior: &'static Prior,
     pupils: Mutex<HashMap<Lane, Arc<Pupil>>>,
     judges: Judges,
+    latecomers: Latecomers,
     questions: AtomicU64,
     /// Verdicts are labels: nobody errs.
     labelled: AtomicBool,
@@ -121,6 +124,7 @@ impl Minds {
             prior: &SHIPPED,
             pupils: Mutex::default(),
             judges: Judges::new(),
+            latecomers: Latecomers::default(),
             questions: AtomicU64::new(0),
             labelled: AtomicBool::new(false),
             shrunk: AtomicBool::new(false),
@@ -179,6 +183,17 @@ impl Minds {
     pub fn forget(&self, entry: &Entry) {
         if let Some(pupil) = self.known(&entry.lane) {
             pupil.mind().forget(number(&entry.id));
+        }
+    }
+
+    /// An entry has taken the place of another of the same request, and is taken for the same answer
+    /// until it is compared; but for one that is expected to change.
+    pub fn succeed(&self, old: &Entry, new: &Entry) {
+        if old.lane != new.lane || new.ttl_class == TtlClass::Volatile {
+            return self.forget(old);
+        }
+        if let Some(pupil) = self.known(&old.lane) {
+            pupil.mind().succeed(number(&old.id), number(&new.id));
         }
     }
 

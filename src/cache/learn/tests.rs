@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::pupils::MAX_MINDS;
 use super::*;
 use crate::cache::verify::Budget;
-use crate::cache::{CacheKey, Scope, TtlClass};
+use crate::cache::{CacheKey, Scope};
 use crate::dialect::Usage;
 use crate::judge::Verdict;
 use crate::now::Now;
@@ -86,6 +86,46 @@ fn equal_answers_make_a_group_and_others_do_not() {
     assert_eq!(minds.group_of(&a), expected);
     minds.forget(&entry("b", "the french capital", ""));
     assert_eq!(minds.group_of(&a).len(), 2);
+}
+
+#[test]
+fn a_renewed_answer_keeps_the_company_of_the_old_one_unless_it_has_changed() {
+    let minds = Minds::new();
+    let a = Arc::new(entry("a", "capital of france", "Paris"));
+    answered(&minds, &a.prompt, &[], "a", "Paris");
+    answered(&minds, "the french capital", &[found(&a, 0.9)], "b", "Paris");
+    let company = |entry: &Entry| minds.group_of(entry).len();
+    for (id, old, answer, expected) in [("c", &a, "Paris", 2), ("d", &a, "Orleans", 1)] {
+        let new = Arc::new(entry(id, &a.prompt, answer));
+        minds.succeed(old, &new);
+        let (before, answer, prompt) = (Arc::clone(old), new.answer.clone(), a.prompt.clone());
+        minds.learn(&Lesson::Repeated {
+            prompt,
+            before,
+            answer,
+            entry: Some(id.into()),
+            judge: None,
+        });
+        assert_eq!(company(&new), expected, "{id}");
+        minds.succeed(&new, &a);
+    }
+    let volatile = Entry { ttl_class: TtlClass::Volatile, ..entry("e", &a.prompt, "Paris") };
+    minds.succeed(&a, &volatile);
+    assert_eq!(company(&volatile), 0, "what changes all the time says nothing of its neighbours");
+}
+
+#[test]
+fn what_was_gone_before_its_lesson_is_forgotten() {
+    let minds = Minds::new();
+    for id in ["a", "b"] {
+        answered(&minds, "capital of france", &[], id, "Paris");
+    }
+    let is_stored = |entry: u64| entry == number("a");
+    let entries = || minds.standings()[0].entries;
+    minds.forget_latecomers(is_stored);
+    assert_eq!(entries(), 2, "it may be on its way");
+    minds.forget_latecomers(is_stored);
+    assert_eq!(entries(), 1);
 }
 
 #[test]
@@ -205,6 +245,7 @@ fn repeated_requests_tell_how_far_the_judge_is_to_be_trusted() {
             prompt: "heads or tails?".into(),
             before: entry,
             answer,
+            entry: None,
             judge: None,
         };
         minds.learn(&lesson);

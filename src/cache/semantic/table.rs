@@ -106,8 +106,10 @@ impl Table {
             return false;
         }
         let replaced = self.read().keys.get(&entry.key).copied();
-        if let Some(id) = replaced {
-            self.remove(writer, id);
+        if let Some(old) = replaced.and_then(|id| self.take_out(writer, id))
+            && let Some(minds) = self.minds.get()
+        {
+            minds.succeed(&old, &entry);
         }
         self.make_room(writer, bytes + SCOPE_BYTES as u64, entry.stored);
 
@@ -215,6 +217,14 @@ impl Table {
         selected.into_iter().filter_map(|id| self.remove(writer, id)).collect()
     }
 
+    /// Has the minds forget what they were taught of entries that never came here, or were gone by
+    /// then. Calls must lie further apart than an entry takes to be stored.
+    pub(super) fn forget_latecomers(&self) {
+        if let Some(minds) = self.minds.get() {
+            minds.forget_latecomers(|number| self.read().ids_of(number).next().is_some());
+        }
+    }
+
     /// Gives up to `steps` graph insertions to one scope that needs them. Whether more is to do.
     pub(super) fn tidy(&self, steps: usize) -> bool {
         let next = {
@@ -266,7 +276,15 @@ impl Table {
         }
     }
 
-    fn remove(&self, _writer: &Writer<'_>, id: u64) -> Option<Arc<Entry>> {
+    fn remove(&self, writer: &Writer<'_>, id: u64) -> Option<Arc<Entry>> {
+        let entry = self.take_out(writer, id)?;
+        if let Some(minds) = self.minds.get() {
+            minds.forget(&entry);
+        }
+        Some(entry)
+    }
+
+    fn take_out(&self, _writer: &Writer<'_>, id: u64) -> Option<Arc<Entry>> {
         let (scope, index) = {
             let state = self.read();
             let scope = state.entries.get(&id)?.entry.scope;
@@ -296,9 +314,6 @@ impl Table {
         drop(state);
         // A graph takes long to free: not under the lock.
         drop(emptied);
-        if let Some(minds) = self.minds.get() {
-            minds.forget(&stored.entry);
-        }
         Some(stored.entry)
     }
 

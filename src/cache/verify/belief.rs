@@ -31,10 +31,7 @@ pub struct Belief {
 impl Belief {
     /// From the explored lookups among `rows`.
     pub fn of<'a>(rows: impl Iterator<Item = &'a Row>, judge: &Errors) -> Self {
-        // A label of what was served is a caller's, and callers speak up when an answer is bad.
-        let is_drawn = |row: &&Row| row.servable && row.propensity < 1.0 && !row.served;
-        let explored = |row: &&Row| is_drawn(row) && row.label.is_some();
-        let explored: Vec<&Row> = rows.filter(explored).collect();
+        let explored: Vec<&Row> = rows.filter(|row| row.is_explored()).collect();
         let mut belief = Self { offset: 0.0, slope: 1.0 };
         for _ in 0..STEPS {
             belief.step(&explored, judge);

@@ -48,6 +48,7 @@ pub struct Companion {
     pub entry: u64,
     pub place: usize,
     pub similarity: f32,
+    pub group: Option<Group>,
 }
 
 /// What to do about a lookup, and why.
@@ -89,6 +90,24 @@ impl Weighed {
         let contenders = self.contenders.iter().take(COMPARED).map(|contender| contender.place);
         contenders.chain(self.company.iter().map(|companion| companion.place))
     }
+
+    /// Those entries.
+    pub(super) fn opponents(&self) -> Vec<Opponent> {
+        let contender = |&Contender { entry, group, z, similarity, .. }: &Contender| Opponent {
+            entry,
+            group,
+            z,
+            similarity,
+        };
+        let companion = |&Companion { entry, group, similarity, .. }: &Companion| Opponent {
+            entry,
+            group,
+            z: 0.0,
+            similarity,
+        };
+        let contenders = self.contenders.iter().take(COMPARED).map(contender);
+        contenders.chain(self.company.iter().map(companion)).collect()
+    }
 }
 
 pub(super) fn company(near: &Neighbourhood<'_>, best: &Contender) -> Vec<Companion> {
@@ -96,17 +115,28 @@ pub(super) fn company(near: &Neighbourhood<'_>, best: &Contender) -> Vec<Compani
     let places = (0..near.candidates.len()).filter(alike).take(PANEL - 1);
     let companion = |place: usize| {
         let candidate = &near.candidates[place];
-        Companion { entry: candidate.entry, place, similarity: candidate.similarity }
+        let (entry, similarity) = (candidate.entry, candidate.similarity);
+        Companion { entry, place, similarity, group: near.groups[place] }
     };
     places.map(companion).collect()
+}
+
+/// An entry whose answer a new one will be compared with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Opponent {
+    pub entry: u64,
+    pub group: Option<Group>,
+    /// Log-odds that its answer is the query's.
+    pub z: f32,
+    pub similarity: f32,
 }
 
 /// A lookup on its way: what learning from its answer needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lookup {
     pub(super) number: u64,
-    /// The contenders whose answers are worth comparing with the new one.
-    pub compared: Vec<(u64, f32, f32)>,
+    /// The entries whose answers are worth comparing with the new one.
+    pub compared: Vec<Opponent>,
     /// Of a lookup that is asked upstream: every candidate, to learn about words.
     pub(super) pairs: Vec<Pair>,
     /// How many of them are contenders; the others are the best one's company.
@@ -124,7 +154,7 @@ impl Lookup {
     }
 
     /// Of the compared, those that might have been served; the others are the best one's company.
-    pub fn contenders(&self) -> impl Iterator<Item = &(u64, f32, f32)> {
+    pub fn contenders(&self) -> impl Iterator<Item = &Opponent> {
         self.compared.iter().take(self.contenders)
     }
 
@@ -133,11 +163,12 @@ impl Lookup {
     pub(super) fn judged(&self, verdicts: &[Verdict], judge: &Errors) -> Vec<Compared> {
         let of_contenders = self.contenders().zip(verdicts);
         let mut judged: Vec<Compared> = of_contenders
-            .map(|((entry, z, similarity), verdict)| Compared {
-                entry: *entry,
-                z: *z,
-                similarity: *similarity,
-                verdict: *verdict,
+            .map(|(&Opponent { entry, group, z, similarity }, &verdict)| Compared {
+                entry,
+                group,
+                z,
+                similarity,
+                verdict,
                 panel: 1,
             })
             .collect();

@@ -12,7 +12,7 @@ fn place_of(name: &str) -> usize {
 }
 
 fn verdict(entry: u64, similarity: f32, verdict: Verdict) -> Compared {
-    Compared { entry, z: 0.0, similarity, verdict, panel: 1 }
+    Compared { entry, group: None, z: 0.0, similarity, verdict, panel: 1 }
 }
 
 /// Values of the candidate at `place`, each stored text with its entry's number and cosine.

@@ -70,6 +70,8 @@ pub enum Trust {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Compared {
     pub entry: u64,
+    /// The entry's group when it was looked up: it may be gone by now, replaced by the new answer.
+    pub group: Option<Group>,
     /// Log-odds that its answer is the query's.
     pub z: f32,
     pub similarity: f32,
@@ -99,43 +101,52 @@ impl Groups {
         }
     }
 
+    /// Where a compared candidate belongs, or belonged while it was here.
+    pub fn home(&self, compared: &Compared) -> Option<Group> {
+        let member = self.entries.get(&compared.entry).map(|member| member.group);
+        member.or(compared.group.filter(|group| self.groups.contains_key(group)))
+    }
+
     /// Counts a candidate's verdict into its record and its group's.
     pub fn record(&mut self, compared: &Compared) {
-        let Some(member) = self.entries.get_mut(&compared.entry) else { return };
-        let standing = self.groups.entry(member.group).or_default();
+        let Some(home) = self.home(compared) else { return };
+        let standing = self.groups.entry(home).or_default();
         match compared.verdict {
-            Verdict::Same => {
-                member.right = member.right.saturating_add(1);
-                standing.right += 1;
-            }
+            Verdict::Same => standing.right += 1,
+            Verdict::Different => standing.wrong += 1,
+            Verdict::CannotTell => {}
+        }
+        let Some(member) = self.entries.get_mut(&compared.entry) else { return };
+        match compared.verdict {
+            Verdict::Same => member.right = member.right.saturating_add(1),
             Verdict::Different => {
                 member.wrong = member.wrong.saturating_add(1);
                 member.wrong_at = member.wrong_at.max(compared.similarity);
-                standing.wrong += 1;
             }
             Verdict::CannotTell => {}
         }
     }
 
-    /// The verdict on the best candidate of a lookup, above the line or not. Returns whether its
-    /// group is to be retired.
-    pub fn trial(&mut self, entry: u64, verdict: Verdict, above: bool, errors: &Errors) -> bool {
-        let Some(group) = self.entries.get(&entry).map(|member| member.group) else { return false };
+    /// The verdict on the best candidate of a lookup, above the line or not. Returns the group if it
+    /// is to be retired.
+    pub fn trial(&mut self, best: &Compared, above: bool, errors: &Errors) -> Option<Group> {
+        let group = self.home(best)?;
         let alarms = self.alarms;
         let standing = self.groups.entry(group).or_default();
-        match verdict {
+        match best.verdict {
             Verdict::Same => {
                 standing.strikes = 0;
                 standing.verified = standing.verified_since(alarms).saturating_add(1);
                 standing.since = alarms;
-                false
+                None
             }
             Verdict::Different if above => {
                 standing.strikes = standing.strikes.saturating_add(1);
                 let unverified = alarms > 0 && standing.verified_since(alarms) < errors.need();
-                standing.strikes >= if unverified { STRIKES_UNVERIFIED } else { STRIKES }
+                let most = if unverified { STRIKES_UNVERIFIED } else { STRIKES };
+                (standing.strikes >= most).then_some(group)
             }
-            _ => false,
+            _ => None,
         }
     }
 
@@ -145,7 +156,7 @@ impl Groups {
         let alike: Vec<(Compared, Group, f32)> = compared
             .iter()
             .filter_map(|compared| {
-                let group = self.entries.get(&compared.entry)?.group;
+                let group = self.home(compared)?;
                 let evidence = errors.of_panel(compared.panel).evidence(compared.verdict);
                 Some((*compared, group, compared.z + evidence))
             })
@@ -162,12 +173,28 @@ impl Groups {
             fits.max_by(|a, b| a.2.total_cmp(&b.2)).map(|(_, group, _)| *group)
         };
         let group = chosen.unwrap_or_else(|| self.found());
-        self.forget(entry);
+        let before = self.entries.get(&entry).map(|member| member.group);
         self.join(entry, group);
+        if let Some(before) = before {
+            self.leave(before);
+        }
         for (compared, _, odds) in alike {
             self.vote(compared.entry, group, odds > 0.0, errors);
         }
         group
+    }
+
+    /// An entry takes the place of another of the same request: until it is placed by its own answer,
+    /// it belongs where that one did.
+    pub fn succeed(&mut self, old: u64, new: u64) {
+        if old == new {
+            return;
+        }
+        let group = self.entries.get(&old).map(|member| member.group);
+        if let Some(group) = group.filter(|_| !self.entries.contains_key(&new)) {
+            self.join(new, group);
+        }
+        self.forget(old);
     }
 
     /// Takes an entry that was evicted, purged or replaced out of its group.

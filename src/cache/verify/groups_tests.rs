@@ -10,8 +10,13 @@ use Verdict::{CannotTell, Different, Same};
 const KNOWS: Errors = Errors::NONE;
 const ERRS: Errors = Errors { false_same: 0.05, false_different: 0.05 };
 
+/// Whether the verdict on the best candidate retires its group.
+fn tried(groups: &mut Groups, entry: u64, verdict: Verdict, above: bool, judge: &Errors) -> bool {
+    groups.trial(&on(entry, 0.0, verdict), above, judge).is_some()
+}
+
 fn on(entry: u64, z: f32, verdict: Verdict) -> Compared {
-    Compared { entry, z, similarity: 0.9, verdict, panel: 1 }
+    Compared { entry, group: None, z, similarity: 0.9, verdict, panel: 1 }
 }
 
 fn group(groups: &Groups, entry: u64) -> Group {
@@ -123,41 +128,71 @@ fn a_verdict_counts_for_its_entry_and_its_group() {
 #[test]
 fn different_above_the_line_makes_a_suspect_and_thrice_retires() {
     let (mut groups, _, pair) = one_and_two();
-    assert!(!groups.trial(2, Different, false, &KNOWS));
+    assert!(!tried(&mut groups, 2, Different, false, &KNOWS));
     assert_eq!(groups.trust(pair, &KNOWS), Trust::Trusted, "below the line");
-    assert!(!groups.trial(2, Different, true, &KNOWS));
-    assert!(!groups.trial(3, Different, true, &KNOWS));
+    assert!(!tried(&mut groups, 2, Different, true, &KNOWS));
+    assert!(!tried(&mut groups, 3, Different, true, &KNOWS));
     assert_eq!(groups.trust(pair, &KNOWS), Trust::Suspect);
-    assert!(!groups.trial(2, CannotTell, true, &KNOWS));
+    assert!(!tried(&mut groups, 2, CannotTell, true, &KNOWS));
     assert_eq!(groups.trust(pair, &KNOWS), Trust::Suspect);
-    assert!(!groups.trial(2, Same, true, &KNOWS));
+    assert!(!tried(&mut groups, 2, Same, true, &KNOWS));
     assert_eq!(groups.trust(pair, &KNOWS), Trust::Trusted, "cleared");
-    let strikes: Vec<bool> = (0..3).map(|_| groups.trial(3, Different, true, &KNOWS)).collect();
+    let strikes: Vec<bool> =
+        (0..3).map(|_| tried(&mut groups, 3, Different, true, &KNOWS)).collect();
     assert_eq!(strikes, [false, false, true]);
-    assert!(!groups.trial(77, Different, true, &KNOWS));
+    assert!(!tried(&mut groups, 77, Different, true, &KNOWS));
+}
+
+#[test]
+fn a_new_answer_joins_those_of_the_one_that_it_replaced() {
+    let (mut groups, alone, pair) = one_and_two();
+    let replaced = Compared { group: Some(pair), ..on(2, 0.0, Same) };
+    groups.forget(2);
+    assert_eq!(groups.place(4, &[replaced], &KNOWS), pair);
+    groups.record(&replaced);
+    assert_eq!(groups.standing(pair).right, 1);
+    // Of a group that is gone with it nothing is left to join.
+    groups.forget(1);
+    let last = Compared { group: Some(alone), ..on(1, 0.0, Same) };
+    let placed = groups.place(5, &[last], &KNOWS);
+    assert!(placed != alone && placed != pair);
+}
+
+#[test]
+fn what_takes_an_entrys_place_is_in_its_group_until_it_is_placed() {
+    let (mut groups, alone, pair) = one_and_two();
+    groups.record(&on(2, 0.0, Different));
+    groups.succeed(2, 4);
+    assert_eq!((group(&groups, 4), groups.member(2)), (pair, None));
+    assert_eq!(groups.member(4).unwrap().wrong, 0, "a record is the answer's own");
+    assert_eq!(groups.place(4, &[on(1, 0.0, Same)], &KNOWS), alone);
+    assert_eq!(groups.members(pair), [3]);
+    // A lesson may come first.
+    groups.succeed(3, 4);
+    assert_eq!((group(&groups, 4), groups.standing(pair).entries), (alone, 0));
 }
 
 #[test]
 fn after_an_alarm_what_was_seen_right_must_be_again() {
     for (judge, needed) in [(KNOWS, 1), (ERRS, 2)] {
         let (mut groups, alone, pair) = one_and_two();
-        groups.trial(2, Same, true, &judge);
+        tried(&mut groups, 2, Same, true, &judge);
         for alarm in 1..=2 {
             groups.alarm();
             assert_eq!(groups.alarms(), alarm);
             for _ in 0..needed {
                 assert_eq!(groups.trust(pair, &judge), Trust::Unverified);
-                groups.trial(3, Same, false, &judge);
+                tried(&mut groups, 3, Same, false, &judge);
             }
             assert_eq!(groups.trust(pair, &judge), Trust::Trusted);
             assert_eq!(groups.trust(alone, &judge), Trust::Unverified);
         }
         // What has not been seen right is retired after two, what has been after three.
-        assert!(!groups.trial(1, Different, true, &judge));
-        assert!(groups.trial(1, Different, true, &judge));
-        assert!(!groups.trial(2, Different, true, &judge));
-        assert!(!groups.trial(2, Different, true, &judge));
-        assert!(groups.trial(2, Different, true, &judge));
+        assert!(!tried(&mut groups, 1, Different, true, &judge));
+        assert!(tried(&mut groups, 1, Different, true, &judge));
+        assert!(!tried(&mut groups, 2, Different, true, &judge));
+        assert!(!tried(&mut groups, 2, Different, true, &judge));
+        assert!(tried(&mut groups, 2, Different, true, &judge));
         let founded = groups.place(9, &[], &judge);
         assert_eq!(groups.trust(founded, &judge), Trust::Trusted, "an answer from after it");
     }
@@ -194,6 +229,7 @@ enum Step {
     Record(u64, Verdict),
     Trial(u64, Verdict, bool),
     Forget(u64),
+    Succeed(u64, u64),
     Split(u64),
     Alarm,
 }
@@ -207,6 +243,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (entry(), verdict()).prop_map(|(entry, verdict)| Step::Record(entry, verdict)),
         3 => (entry(), verdict(), any::<bool>()).prop_map(|(e, v, above)| Step::Trial(e, v, above)),
         1 => entry().prop_map(Step::Forget),
+        1 => (entry(), entry()).prop_map(|(old, new)| Step::Succeed(old, new)),
         1 => entry().prop_map(Step::Split),
         1 => Just(Step::Alarm),
     ]
@@ -235,7 +272,7 @@ proptest! {
                     }
                 }
                 Step::Trial(entry, verdict, above) => {
-                    if groups.trial(entry, verdict, above, &judge) {
+                    if tried(&mut groups, entry, verdict, above, &judge) {
                         for member in groups.members(group(&groups, entry)) {
                             groups.forget(member);
                             records.remove(&member);
@@ -245,6 +282,12 @@ proptest! {
                 Step::Forget(entry) => {
                     groups.forget(entry);
                     records.remove(&entry);
+                }
+                Step::Succeed(old, new) => {
+                    groups.succeed(old, new);
+                    if old != new && records.remove(&old).is_some() {
+                        records.entry(new).or_insert((0, 0));
+                    }
                 }
                 Step::Split(entry) => groups.split(entry),
                 Step::Alarm => groups.alarm(),

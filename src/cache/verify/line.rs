@@ -108,14 +108,16 @@ impl Default for Line {
 }
 
 impl Line {
-    /// Draws the line anew over the servable lookups of the window, of `lookups` in all.
+    /// Draws the line anew over the servable lookups of the window, of `lookups` in all. `passed`
+    /// are explored ones from before it.
     pub fn draw<'a>(
         rows: impl Iterator<Item = &'a Row> + Clone,
+        passed: impl Iterator<Item = &'a Row>,
         lookups: usize,
         budget: &Budget,
         judge: &Errors,
     ) -> Self {
-        let bins = histogram(rows.clone(), &Belief::of(rows, judge));
+        let bins = histogram(rows.clone(), &Belief::of(rows.chain(passed), judge));
         let mut line = Self {
             at: f32::INFINITY,
             errors: vec![None; BINS],
@@ -330,7 +332,7 @@ mod tests {
     #[test]
     fn the_line_keeps_the_budget() {
         let rows = traffic(true);
-        let line = Line::draw(rows.iter(), rows.len(), &BUDGET, &Errors::NONE);
+        let line = Line::draw(rows.iter(), [].iter(), rows.len(), &BUDGET, &Errors::NONE);
         let served = rows.iter().filter(|row| row.z >= line.at);
         let wrong = served.filter(|row| row.label == Some(false)).count();
         assert!(wrong as f32 <= 0.01 * rows.len() as f32, "{wrong}");
@@ -344,7 +346,7 @@ mod tests {
         let rows = traffic(true);
         let draw = |hits| {
             let budget = Budget { lookups: 0.05, hits };
-            Line::draw(rows.iter(), rows.len(), &budget, &Errors::NONE).at
+            Line::draw(rows.iter(), [].iter(), rows.len(), &budget, &Errors::NONE).at
         };
         assert!(draw(Some(0.01)) > draw(None));
     }
@@ -354,13 +356,13 @@ mod tests {
         // The model expects next to no errors at 5; two of three explored ones were wrong.
         let mut rows: Vec<Row> = (0..900).map(|_| row(5.0, None, 0.02)).collect();
         rows.extend((0..90).map(|n| row(5.0, Some(n % 3 == 0), 0.02)));
-        let line = Line::draw(rows.iter(), rows.len(), &BUDGET, &Errors::NONE);
+        let line = Line::draw(rows.iter(), [].iter(), rows.len(), &BUDGET, &Errors::NONE);
         assert!(line.at.is_infinite());
         // Those that were asked in any case say nothing of the served ones.
         let asked: Vec<Row> = (0..30).map(|n| row(6.9, Some(n % 3 == 0), 1.0)).collect();
         let drawn = (0..9000).map(|n| row(6.9, (n % 50 == 0).then_some(true), 0.02));
         let mixed: Vec<Row> = drawn.chain(asked.iter().cloned()).collect();
-        let line = Line::draw(mixed.iter(), mixed.len(), &BUDGET, &Errors::NONE);
+        let line = Line::draw(mixed.iter(), [].iter(), mixed.len(), &BUDGET, &Errors::NONE);
         assert!(line.at <= 6.9, "{}", line.at);
     }
 
@@ -369,7 +371,8 @@ mod tests {
         let judge = Errors { false_same: 0.05, false_different: 0.05 };
         // Right in truth; the judge calls one in twenty different.
         let rows: Vec<Row> = (0..4000).map(|n| row(5.0, Some(n % 20 != 0), 1.0)).collect();
-        let drawn = |judge: &Errors| Line::draw(rows.iter(), rows.len(), &BUDGET, judge).at;
+        let drawn =
+            |judge: &Errors| Line::draw(rows.iter(), [].iter(), rows.len(), &BUDGET, judge).at;
         assert!(drawn(&judge) <= 5.0);
         assert!(drawn(&Errors::NONE).is_infinite());
     }
@@ -378,6 +381,8 @@ mod tests {
     fn nothing_is_served_without_a_budget() {
         let rows = traffic(true);
         let none = Budget { lookups: 0.0, hits: None };
-        assert!(Line::draw(rows.iter(), rows.len(), &none, &Errors::NONE).at.is_infinite());
+        assert!(
+            Line::draw(rows.iter(), [].iter(), rows.len(), &none, &Errors::NONE).at.is_infinite()
+        );
     }
 }

@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::case::{COMPARED, company};
-pub use super::case::{Companion, Contender, Decision, Exploring, Lookup, Weighed};
+pub use super::case::{Companion, Contender, Decision, Exploring, Lookup, Opponent, Weighed};
 use super::drift::{Drift, MOST_EXPECTED};
 use super::explore::{State, need, propensity};
 use super::features::{COUNT, Neighbourhood};
@@ -222,16 +222,11 @@ impl Mind {
             self.pace.leave(1.0, served.map_or(0.0, |row| self.line.expected(row.z)));
         }
         let expected = best.and_then(|best| self.line.error_at(best.z));
-        let contenders = weighed.contenders.iter().take(COMPARED);
-        let company = weighed.company.iter();
         Lookup {
             number: self.window.push(row),
-            contenders: contenders.len(),
+            contenders: weighed.contenders.len().min(COMPARED),
             pairs: if served { Vec::new() } else { pairs(query, candidates) },
-            compared: contenders
-                .map(|c| (c.entry, c.z, c.similarity))
-                .chain(company.map(|c| (c.entry, 0.0, c.similarity)))
-                .collect(),
+            compared: weighed.opponents(),
             above,
             forced,
             expected,
@@ -252,10 +247,7 @@ impl Mind {
         let mut retired = Vec::new();
         if let Some(best) = compared.first() {
             self.label(lookup, best, judge);
-            let group = self.groups.member(best.entry).map(|member| member.group);
-            if self.groups.trial(best.entry, best.verdict, lookup.above, judge)
-                && let Some(group) = group
-            {
+            if let Some(group) = self.groups.trial(best, lookup.above, judge) {
                 retired = self.groups.members(group);
             }
         }
@@ -276,7 +268,7 @@ impl Mind {
     fn place(&mut self, entry: u64, pairs: &[Pair], compared: &[Compared], judge: &Errors) {
         let different = compared.iter().filter(|other| other.verdict == Verdict::Different);
         let group_of = |groups: &Groups, entry| groups.member(entry).map(|member| member.group);
-        let others: Vec<_> = different.filter_map(|c| group_of(&self.groups, c.entry)).collect();
+        let others: Vec<_> = different.filter_map(|other| self.groups.home(other)).collect();
         let group = self.groups.place(entry, compared, judge);
         for pair in pairs {
             match group_of(&self.groups, pair.entry) {
@@ -322,7 +314,8 @@ impl Mind {
             return;
         }
         let verdict = Verdict::Different;
-        self.groups.record(&Compared { entry, z: 0.0, similarity, verdict, panel: 1 });
+        let compared = Compared { entry, group: None, z: 0.0, similarity, verdict, panel: 1 };
+        self.groups.record(&compared);
         self.groups.split(entry);
     }
 
@@ -340,6 +333,16 @@ impl Mind {
     /// An entry is gone.
     pub fn forget(&mut self, entry: u64) {
         self.groups.forget(entry);
+    }
+
+    /// An entry has taken the place of another of the same request.
+    pub fn succeed(&mut self, old: u64, new: u64) {
+        self.groups.succeed(old, new);
+    }
+
+    /// The answer of an entry that took another's place is not the one that was there.
+    pub fn split(&mut self, entry: u64) {
+        self.groups.split(entry);
     }
 
     /// Whether it is time to learn from the window.
@@ -364,6 +367,9 @@ impl Mind {
         for (number, row) in self.window.numbered_mut() {
             row.z = refit.without(number).score(&row.values);
         }
+        for row in self.window.passed_mut() {
+            row.z = refit.weights.score(&row.values);
+        }
         self.weights = refit.weights;
         if self.window.rows().filter(|row| row.label.is_some()).count() < LEAST_LABELS {
             return;
@@ -373,7 +379,8 @@ impl Mind {
         let lookups = self.window.len();
         let allowance = self.pace.allowance(goals.budget.lookups, lookups as f32, wrong);
         let budget = Budget { lookups: allowance, ..goals.budget };
-        self.line = Line::draw(self.window.rows(), lookups, &budget, judge);
+        let (rows, passed) = (self.window.rows(), self.window.passed());
+        self.line = Line::draw(rows, passed, lookups, &budget, judge);
         let above = self.window.rows().filter(|row| row.servable && row.z >= self.line.at);
         let (sum, count) = above.fold((0.0, 0), |(sum, count), row| (sum + need(row.z), count + 1));
         self.need = sum / f32::max(count as f32, 1.0);

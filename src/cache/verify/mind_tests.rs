@@ -127,7 +127,7 @@ impl World {
             self.wrong += u32::from(!answers(best.entry));
         } else {
             let truths: Vec<bool> =
-                lookup.compared.iter().map(|(entry, ..)| answers(*entry)).collect();
+                lookup.compared.iter().map(|other| answers(other.entry)).collect();
             let verdicts: Vec<Verdict> = truths.into_iter().map(|same| self.say(same)).collect();
             let entry = self.next;
             self.next += 1;

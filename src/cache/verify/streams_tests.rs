@@ -108,7 +108,7 @@ fn run(rows: &[Row], seed: u64) -> (usize, usize) {
         } else {
             let say = |same| if same { Verdict::Same } else { Verdict::Different };
             let verdicts: Vec<Verdict> =
-                lookup.compared.iter().map(|(entry, ..)| say(answers(*entry))).collect();
+                lookup.compared.iter().map(|other| say(answers(other.entry))).collect();
             stored[query] = true;
             for gone in mind.learn(&lookup, &verdicts, Some(query as u64), &Errors::NONE) {
                 stored[gone as usize] = false;

@@ -9,6 +9,10 @@ use super::features::{COUNT, Values};
 /// Lookups that are remembered.
 pub const LENGTH: usize = 6000;
 
+/// Explored lookups that are kept when the window has passed them: where one would-be hit of fifty is
+/// explored, a window alone has too few of them to tell how often what is served is wrong.
+pub const EXPLORED: usize = 512;
+
 /// A lookup that had a candidate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
@@ -29,10 +33,20 @@ pub struct Row {
     pub served: bool,
 }
 
+impl Row {
+    /// Chance chose to ask it upstream, and it is known what became of it. A label of what was served
+    /// is a caller's, and callers speak up when an answer is bad.
+    pub fn is_explored(&self) -> bool {
+        self.servable && self.propensity < 1.0 && !self.served && self.label.is_some()
+    }
+}
+
 /// A ring of lookups; `None` is one without a candidate.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Window {
     rows: VecDeque<Option<Row>>,
+    /// Explored lookups from before them.
+    explored: VecDeque<Row>,
     /// Number of the first row kept.
     first: u64,
 }
@@ -51,7 +65,14 @@ impl Window {
             return None;
         }
         self.first += 1;
-        self.rows.pop_front()
+        let oldest = self.rows.pop_front()?;
+        if let Some(row) = oldest.as_ref().filter(|row| row.is_explored()) {
+            if self.explored.len() == EXPLORED {
+                self.explored.pop_front();
+            }
+            self.explored.push_back(row.clone());
+        }
+        Some(oldest)
     }
 
     /// Labels a lookup, if it is still remembered.
@@ -69,6 +90,15 @@ impl Window {
             row.label = None;
             row.servable = false;
         }
+    }
+
+    /// Explored lookups that the window has passed.
+    pub fn passed(&self) -> impl Iterator<Item = &Row> + Clone {
+        self.explored.iter()
+    }
+
+    pub fn passed_mut(&mut self) -> impl Iterator<Item = &mut Row> {
+        self.explored.iter_mut()
     }
 
     pub fn row_mut(&mut self, number: u64) -> Option<&mut Row> {
@@ -146,6 +176,27 @@ mod tests {
 
     fn labels(window: &Window) -> Vec<u64> {
         window.numbered().filter(|(_, row)| row.label.is_some()).map(|(number, _)| number).collect()
+    }
+
+    #[test]
+    fn explored_lookups_outlast_it() {
+        let explored = |number: u64| {
+            let label = Some(number.is_multiple_of(2));
+            Row { label, propensity: 0.02, ..row(number as f32) }
+        };
+        let mut window = Window::default();
+        let served = Row { served: true, ..explored(0) };
+        let asked = Row { propensity: 1.0, ..explored(0) };
+        let open = Row { label: None, ..explored(0) };
+        for other in [served, asked, open] {
+            window.push(Some(other));
+        }
+        let many = EXPLORED as u64 + 10;
+        (0..many).for_each(|number| _ = window.push(Some(explored(number))));
+        assert_eq!(window.passed().count(), 0);
+        (0..LENGTH).for_each(|_| _ = window.push(None));
+        let passed: Vec<f32> = window.passed().map(|row| row.z).collect();
+        assert_eq!(passed, (10..many).map(|number| number as f32).collect::<Vec<_>>());
     }
 
     #[test]
