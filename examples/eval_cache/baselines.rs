@@ -38,8 +38,8 @@ fn told(stream: &Stream, query: usize, entry: usize) -> Outcome {
     if stream.answers[query] == stream.answers[entry] { Outcome::Right } else { Outcome::Wrong }
 }
 
-/// Confidences over which vCache takes its best bound.
-const EPSILONS: [f64; 8] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.45];
+/// Confidences 1 − ε over which vCache takes its best bound: as many, evenly spread.
+const CONFIDENCES: usize = 50;
 
 /// Verdicts without which an entry is always explored. Each begins with two, as the authors' own code
 /// has it: nothing is alike at cosine 0, everything at 1.
@@ -75,76 +75,106 @@ pub fn vcache(stream: &Stream, delta: f64, seed: u64) -> Counts {
 }
 
 /// Probability of exploring: the least τ over confidences 1 − ε with
-/// (1 − τ)(1 − α(1 − ε)) ≤ δ, where α is the lower end of the curve's band.
+/// (1 − τ)(1 − α(1 − ε)) ≤ δ, where α is what the curve gives if its threshold lies at the upper end of
+/// its band.
 fn exploration(seen: &[(f64, bool)], similarity: f64, delta: f64) -> f64 {
     if seen.len() < LEAST {
         return 1.0;
     }
     let Some(curve) = Curve::fit(seen) else { return 1.0 };
-    let least = |epsilon: f64| {
+    let least = |step: usize| {
+        let epsilon = (step as f64 / (CONFIDENCES - 1) as f64).clamp(1e-6, 1.0 - 1e-6);
         let certain = curve.lower(similarity, epsilon) * (1.0 - epsilon);
         1.0 - delta / (1.0 - certain).max(f64::MIN_POSITIVE)
     };
-    EPSILONS.map(least).into_iter().fold(1.0, f64::min).clamp(0.0, 1.0)
+    (0..CONFIDENCES).map(least).fold(1.0, f64::min).clamp(0.0, 1.0)
 }
 
-/// P(same | similarity) = σ(a + b · similarity), and the covariance of a and b.
+/// P(same | similarity) = σ(slope · (similarity − threshold)), and how well the threshold is known.
 struct Curve {
-    at: [f64; 2],
-    covariance: [[f64; 2]; 2],
+    threshold: f64,
+    slope: f64,
+    variance: f64,
 }
+
+/// Slope where verdicts are separable and likelihood knows no end to it.
+const STEEP: f64 = 1000.0;
 
 impl Curve {
-    /// Maximum likelihood with a faint ridge, since separable verdicts have none.
+    /// Maximum likelihood. The variance is the delta method's; of separable verdicts, which have none,
+    /// it follows the table that the authors' code has for them: 0.035 at six verdicts, 0.02 at ten,
+    /// 0.01 from some thirteen on.
     fn fit(seen: &[(f64, bool)]) -> Option<Self> {
-        const RIDGE: f64 = 0.01;
-        let mut at = [0.0_f64; 2];
-        let mut covariance = [[0.0; 2]; 2];
-        for _ in 0..30 {
-            let mut gradient = [RIDGE * at[0], RIDGE * at[1]];
-            let mut h = [[RIDGE, 0.0], [0.0, RIDGE]];
-            for (similarity, same) in seen {
-                let x = [1.0, *similarity - 0.8];
-                let p = sigmoid(at[0] * x[0] + at[1] * x[1]);
-                for i in 0..2 {
-                    gradient[i] += (p - f64::from(u8::from(*same))) * x[i];
-                    for j in 0..2 {
-                        h[i][j] += p * (1.0 - p) * x[i] * x[j];
-                    }
-                }
-            }
-            let determinant = h[0][0] * h[1][1] - h[0][1] * h[1][0];
-            if determinant <= 0.0 {
-                return None;
-            }
-            covariance = [
-                [h[1][1] / determinant, -h[0][1] / determinant],
-                [-h[1][0] / determinant, h[0][0] / determinant],
-            ];
-            for i in 0..2 {
-                let step = covariance[i][0] * gradient[0] + covariance[i][1] * gradient[1];
-                at[i] -= step.clamp(-5.0, 5.0);
-            }
+        let of = |kind: bool| seen.iter().filter(move |(_, same)| *same == kind).map(|(s, _)| *s);
+        let highest = of(false).fold(f64::NEG_INFINITY, f64::max);
+        let lowest = of(true).fold(f64::INFINITY, f64::min);
+        if lowest > highest {
+            let variance = (0.0354 * (6.0 / seen.len() as f64).powf(1.6)).max(0.01);
+            return Some(Self {
+                threshold: f64::midpoint(lowest, highest),
+                slope: STEEP,
+                variance,
+            });
         }
-        Some(Self { at, covariance })
+        let ([a, b], covariance) = likeliest(seen)?;
+        let slope = b.max(1e-6);
+        let gradient = [-1.0 / slope, a / (slope * slope)];
+        let variance = (0..2)
+            .map(|i| (0..2).map(|j| gradient[i] * covariance[i][j] * gradient[j]).sum::<f64>())
+            .sum::<f64>()
+            .max(0.0);
+        Some(Self { threshold: (-a / slope).clamp(0.0, 1.0), slope, variance })
     }
 
-    /// Lower end of the one-sided band with confidence 1 − ε.
+    /// P(same) if the threshold lies at the upper end of its band with confidence 1 − ε.
     fn lower(&self, similarity: f64, epsilon: f64) -> f64 {
-        let x = [1.0, similarity - 0.8];
-        let mean = self.at[0] * x[0] + self.at[1] * x[1];
-        let variance: f64 =
-            (0..2).map(|i| (0..2).map(|j| x[i] * self.covariance[i][j] * x[j]).sum::<f64>()).sum();
-        sigmoid(mean - quantile(1.0 - epsilon) * variance.max(0.0).sqrt())
+        let threshold = self.threshold + quantile(1.0 - epsilon) * self.variance.sqrt();
+        sigmoid(self.slope * (similarity - threshold.clamp(0.0, 1.0)))
     }
+}
+
+/// Offset and slope of the likeliest logistic curve, and their covariance, by Newton's method.
+fn likeliest(seen: &[(f64, bool)]) -> Option<([f64; 2], [[f64; 2]; 2])> {
+    let mut at = [0.0_f64; 2];
+    let mut covariance = [[0.0; 2]; 2];
+    for _ in 0..50 {
+        let mut gradient = [0.0; 2];
+        let mut h = [[1e-9, 0.0], [0.0, 1e-9]];
+        for (similarity, same) in seen {
+            let x = [1.0, *similarity];
+            let p = sigmoid(at[0] + at[1] * x[1]);
+            for i in 0..2 {
+                gradient[i] += (p - f64::from(u8::from(*same))) * x[i];
+                for j in 0..2 {
+                    h[i][j] += p * (1.0 - p) * x[i] * x[j];
+                }
+            }
+        }
+        let determinant = h[0][0] * h[1][1] - h[0][1] * h[1][0];
+        if determinant <= 0.0 {
+            return None;
+        }
+        covariance = [
+            [h[1][1] / determinant, -h[0][1] / determinant],
+            [-h[1][0] / determinant, h[0][0] / determinant],
+        ];
+        let step = |i: usize| covariance[i][0] * gradient[0] + covariance[i][1] * gradient[1];
+        let length = step(0).abs().max(step(1).abs());
+        let share = (5.0 / length.max(f64::MIN_POSITIVE)).min(1.0);
+        at = [at[0] - share * step(0), at[1] - share * step(1)];
+    }
+    Some((at, covariance))
 }
 
 fn sigmoid(z: f64) -> f64 {
     1.0 / (1.0 + (-z).exp())
 }
 
-/// Quantile of the normal distribution for p above one half (Abramowitz and Stegun 26.2.23).
+/// Quantile of the normal distribution (Abramowitz and Stegun 26.2.23).
 fn quantile(p: f64) -> f64 {
+    if p < 0.5 {
+        return -quantile(1.0 - p);
+    }
     let t = (-2.0 * (1.0 - p).ln()).sqrt();
     t - (2.515_517 + 0.802_853 * t + 0.010_328 * t * t)
         / (1.0 + 1.432_788 * t + 0.189_269 * t * t + 0.001_308 * t.powi(3))
