@@ -13,6 +13,7 @@ mod feedback;
 mod flight;
 mod follow;
 mod listen;
+mod outlook;
 mod recall;
 mod rehearse;
 mod reply;
@@ -263,8 +264,7 @@ impl Gateway {
     ) -> Result<RouteDecision, GatewayError> {
         let watch = Stopwatch::start();
         let signals = self.signals(asked, memory);
-        let decision =
-            plan::decide(&asked.policy, &asked.request, &asked.settings, signals.as_ref())?;
+        let decision = self.plan(asked, signals.as_ref())?;
         record.step("decide", watch.ms());
         record.decision(&decision);
         Ok(match asked.settings.routing.mode {
@@ -323,7 +323,7 @@ fn order(asked: &Asked, decision: &RouteDecision, record: &OpenRecord) -> Order 
     Order {
         request: asked.request.clone(),
         targets: decision.targets.clone(),
-        keep_order: matches!(asked.policy.choice, Choice::Named { .. }),
+        keep_order: asked.policy.choice.keeps_order(),
         forward: asked.headers.forward.clone(),
         total: total.unwrap_or(DEFAULT_TOTAL),
         deadline: (asked.now.mono + total.unwrap_or(DEFAULT_TOTAL)).into(),
@@ -335,7 +335,7 @@ impl Asked {
     /// Whose traffic this is: what is learnt of it is kept by tenant and route.
     fn lane(&self) -> Lane {
         let route = match &self.policy.choice {
-            Choice::Tiers { route } => route.name.clone(),
+            Choice::Tiers { route } | Choice::Strategy { route, .. } => route.name.clone(),
             Choice::Forced { tier, .. } => format!("tier/{}", tier.name).into(),
             Choice::Named { model, .. } if self.settings.model(&model.name).is_some() => {
                 model.name.clone()

@@ -109,6 +109,9 @@ pub fn searches_web(choice: &Choice) -> bool {
     match choice {
         Choice::Named { model, .. } => model.web_search,
         Choice::Forced { tier, .. } => tier.models.iter().all(|model| model.web_search),
+        Choice::Strategy { route, strategy } => {
+            strategy.pool(route).iter().all(|model| model.web_search)
+        }
         Choice::Tiers { route } => {
             !route.tiers.is_empty()
                 && route.tiers.iter().flat_map(|tier| &tier.models).all(|model| model.web_search)
@@ -146,6 +149,17 @@ fn write_policy(scope: &mut Canonical, policy: &Policy) {
             }
             scope.float(policy.max_quality_loss);
             scope.float(policy.confidence);
+        }
+        // An answer by any model that the strategy may choose will do for each: the weights, which
+        // say only how often, are not in here.
+        Choice::Strategy { route, strategy } => {
+            scope.tag(b'S');
+            scope.text(strategy.name());
+            let pool = strategy.pool(route);
+            scope.count(pool.len());
+            for model in pool {
+                write_model(scope, model);
+            }
         }
         Choice::Forced { tier, .. } => {
             scope.tag(b'F');

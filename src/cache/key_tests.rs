@@ -80,7 +80,13 @@ fn tier(name: &str, threshold: Option<f64>) -> Arc<Tier> {
 fn auto() -> Choice {
     let tiers = vec![tier("small", Some(0.8)), tier("frontier", None)];
     Choice::Tiers {
-        route: Arc::new(Route { name: "auto".into(), tiers, regions: None, cache: true }),
+        route: Arc::new(Route {
+            name: "auto".into(),
+            tiers,
+            regions: None,
+            cache: true,
+            strategy: Arc::default(),
+        }),
     }
 }
 

@@ -152,6 +152,7 @@ fn show(explanation: &Value) {
     };
     line("requested", &explanation["policy"]["requested"]);
     line("choice", &explanation["policy"]["choice"]);
+    line("strategy", &explanation["policy"]["strategy"]);
     line("rule", &explanation["rule"]);
     line("cache", &explanation["cache"]["status"]);
     line("ttl class", &explanation["cache"]["ttl_class"]);
@@ -169,7 +170,13 @@ fn show(explanation: &Value) {
     }
     for planned in explanation["plan"].as_array().into_iter().flatten() {
         let cost = planned["cost_usd"].as_f64().map(|usd| format!("  about ${usd:.6}"));
-        let text = format!("{}{}", text(&planned["target"]), cost.unwrap_or_default());
+        let why = planned["why"].as_str().map(|why| format!("  ({why})"));
+        let text = format!(
+            "{}{}{}",
+            text(&planned["target"]),
+            cost.unwrap_or_default(),
+            why.unwrap_or_default()
+        );
         line("plan", &json!(text));
     }
     line("error", &explanation["error"]);

@@ -1,6 +1,6 @@
 //! Values that remember where they were written.
 //!
-//! Only the deserializer of `read` knows places; the two names below are how its values ask.
+//! Only the deserializer of `read` knows places; the names below are how its values ask.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -15,6 +15,7 @@ use super::tree::Id;
 
 pub(super) const AT: &str = "$semgate::At";
 pub(super) const OR_OFF: &str = "$semgate::OrOff";
+pub(super) const WORD_OR: &str = "$semgate::WordOr";
 
 /// A value and the id of its place in the tree. Compares and prints as the value.
 #[derive(Debug, Clone)]
@@ -150,5 +151,59 @@ impl<T: JsonSchema> JsonSchema for OrOff<T> {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let block = generator.subschema_for::<T>();
         schemars::json_schema!({ "anyOf": [block, { "enum": ["off", false] }] })
+    }
+}
+
+/// A single word, or a block of its own keys.
+#[derive(Debug, Clone)]
+pub enum WordOr<W, B> {
+    Word(W),
+    Block(B),
+}
+
+impl<W: Serialize, B: Serialize> Serialize for WordOr<W, B> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Word(word) => word.serialize(serializer),
+            Self::Block(block) => block.serialize(serializer),
+        }
+    }
+}
+
+impl<'de, W: Deserialize<'de>, B: Deserialize<'de>> Deserialize<'de> for WordOr<W, B> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either<W, B>(PhantomData<(W, B)>);
+
+        impl<'de, W: Deserialize<'de>, B: Deserialize<'de>> Visitor<'de> for Either<W, B> {
+            type Value = WordOr<W, B>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a word or a block")
+            }
+
+            fn visit_newtype_struct<D: Deserializer<'de>>(
+                self,
+                word: D,
+            ) -> Result<WordOr<W, B>, D::Error> {
+                W::deserialize(word).map(WordOr::Word)
+            }
+
+            fn visit_some<D: Deserializer<'de>>(self, block: D) -> Result<WordOr<W, B>, D::Error> {
+                B::deserialize(block).map(WordOr::Block)
+            }
+        }
+
+        deserializer.deserialize_tuple_struct(WORD_OR, 1, Either(PhantomData))
+    }
+}
+
+impl<W: JsonSchema, B: JsonSchema> JsonSchema for WordOr<W, B> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}Or{}", W::schema_name(), B::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (word, block) = (generator.subschema_for::<W>(), generator.subschema_for::<B>());
+        schemars::json_schema!({ "anyOf": [word, block] })
     }
 }

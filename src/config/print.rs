@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::Loaded;
-use super::at::{At, OrOff};
+use super::at::{At, OrOff, WordOr};
 use super::raw::*;
 use super::scalar::{Secret, Share, Size, Span, UsdPerMillion};
 use super::settings::{
-    Cache, CacheScope, Key, LogFormat, Mode, Model, Provider, Routing, Settings, Telemetry,
-    Timeouts,
+    Cache, CacheScope, Key, LogFormat, Mode, Model, Provider, RouteEffect, Routing, Settings,
+    Telemetry, Timeouts,
 };
 use super::substitute::escape;
 use super::tree::{Id, Value};
+use crate::route::Strategy;
 
 /// The YAML text. Read again, with the environment variables that it names set, it gives equal
 /// settings.
@@ -204,8 +205,13 @@ fn cache(cache: &Cache, written: &RawCache) -> RawCache {
 
 fn routing(routing: &Routing, written: &RawRouting) -> RawRouting {
     let mut rules = written.rules.clone().unwrap_or_default();
-    for rule in &mut rules {
+    // Each written rule has become one.
+    for (rule, effect) in rules.iter_mut().zip(&routing.rules) {
         rule.value.when = rule.value.when.as_ref().and_then(|when| text(&when.value));
+        if let (Some(then), RouteEffect::Strategy(strategy)) = (&mut rule.value.then, &effect.then)
+        {
+            then.value.strategy = key(written_strategy(strategy));
+        }
         if let Some(then) = &mut rule.value.then {
             then.value.tier = then.value.tier.as_ref().and_then(|tier| text(&tier.value));
             then.value.model = then.value.model.as_ref().and_then(|model| text(&model.value));
@@ -235,15 +241,38 @@ fn routing(routing: &Routing, written: &RawRouting) -> RawRouting {
                 .map(|route| RawRoute {
                     name: text(&route.name),
                     tiers: texts(route.tiers.iter().map(|tier| &tier.name)),
+                    // Those of its tiers are not the route's own where nobody asks for them.
                     min_adequacy: thresholds(
-                        route.tiers.iter().map(|tier| (&*tier.name, tier.min_adequacy)),
+                        route
+                            .tiers
+                            .iter()
+                            .filter(|_| route.strategy.is_classifier())
+                            .map(|tier| (&*tier.name, tier.min_adequacy)),
                     ),
+                    strategy: key(written_strategy(&route.strategy)),
                     regions: route.regions.as_ref().and_then(texts),
                     cache: key(route.cache),
                 })
                 .map(At::nowhere)
                 .collect(),
         ),
+    }
+}
+
+fn written_strategy(strategy: &Strategy) -> RawStrategy {
+    match strategy {
+        Strategy::Classifier => WordOr::Word(RawStrategyWord::Classifier),
+        Strategy::Cheapest => WordOr::Word(RawStrategyWord::Cheapest),
+        Strategy::Fastest => WordOr::Word(RawStrategyWord::Fastest),
+        Strategy::Fixed { model, .. } => {
+            WordOr::Block(RawStrategyOf { fixed: text(&model.name), weighted: None })
+        }
+        Strategy::Weighted(weights) => {
+            let weights = weights
+                .iter()
+                .map(|(model, weight)| (At::nowhere(escape(&model.name)), At::nowhere(*weight)));
+            WordOr::Block(RawStrategyOf { fixed: None, weighted: key(weights.collect()) })
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use crate::access::Rights;
 use crate::policy::Expression;
 use crate::price::Price;
+use crate::route::Strategy;
 
 /// Everything that `semgate serve` needs to know.
 #[derive(Debug, Clone)]
@@ -243,6 +244,8 @@ pub struct RouteRule {
 pub enum RouteEffect {
     Tier(Arc<str>),
     Model(Arc<Model>),
+    /// Over the tiers of the route that was asked for.
+    Strategy(Arc<Strategy>),
 }
 
 /// A name a caller may ask for, with its policy.
@@ -253,6 +256,7 @@ pub struct Route {
     pub tiers: Vec<Arc<Tier>>,
     pub regions: Option<Vec<String>>,
     pub cache: bool,
+    pub strategy: Arc<Strategy>,
 }
 
 impl Route {

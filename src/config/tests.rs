@@ -7,6 +7,7 @@ use settings::Provider;
 use super::*;
 
 mod faulty;
+mod strategies;
 
 /// Variables that every shipped file may name.
 fn env() -> Env {

@@ -15,8 +15,10 @@ use serde::Serialize;
 use super::breaker::{Breaker, Circuit};
 use super::latency::Latency;
 use super::outcome::BenchReason;
+use super::pace::Paces;
 use crate::config::Settings;
 use crate::config::settings::{Model, Provider};
+use crate::route::Seen;
 
 /// Targets whose health is kept at most, unless more are configured. Beyond that those outside
 /// `models:` (`<provider>/<id>`) are forgotten: first those without trouble, then all.
@@ -103,6 +105,7 @@ struct Target {
     breaker: Breaker,
     first_content: Latency,
     answer: Latency,
+    paces: Paces,
     /// Counts admissions, to take credentials in turn.
     turn: usize,
     successes: u64,
@@ -139,6 +142,13 @@ impl Health {
     /// What is known of `model` now.
     pub fn view(&self, model: &Model, now: Instant) -> View {
         self.lock().get(&model.label()).map_or(View::UNKNOWN, |target| target.view(now))
+    }
+
+    /// What a strategy sees of `model` now.
+    pub fn seen(&self, model: &Model, stream: bool, now: Instant) -> Seen {
+        self.lock().get(&model.label()).map_or(Seen::UNKNOWN, |target| {
+            target.paces.seen(target.standing(now) == Standing::Ready, stream, now)
+        })
     }
 
     /// Lets one attempt through to `model`, choosing a credential that does not rest; `None` when
@@ -195,10 +205,18 @@ impl Permit {
         self.place
     }
 
-    /// A stream brought its first content.
-    pub fn began(&mut self) {
+    /// The attempt is made.
+    pub fn tried(&mut self, stream: bool, now: Instant) {
+        self.with(|target| target.paces.tried(stream, now));
+    }
+
+    /// A stream brought its first content: how fast it was is known, however it ends.
+    pub fn began(&mut self, took: Duration, now: Instant) {
         self.probe = false;
-        self.with(|target| target.breaker.revived());
+        self.with(|target| {
+            target.breaker.revived();
+            target.paces.add(Took::FirstContent(took), now);
+        });
     }
 
     /// The answer is complete.
@@ -209,7 +227,10 @@ impl Permit {
             target.successes += 1;
             match took {
                 Took::FirstContent(took) => target.first_content.add(took, now),
-                Took::Answer(took) => target.answer.add(took, now),
+                Took::Answer(whole) => {
+                    target.answer.add(whole, now);
+                    target.paces.add(took, now);
+                }
             }
         });
     }
@@ -269,6 +290,7 @@ impl Target {
             breaker: Breaker::default(),
             first_content: Latency::default(),
             answer: Latency::default(),
+            paces: Paces::default(),
             turn: 0,
             successes: 0,
             failures: 0,

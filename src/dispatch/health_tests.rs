@@ -81,7 +81,9 @@ async fn one_probe_at_a_time_and_a_lost_one_frees_its_place() {
     assert_eq!(health.list_one("p/m").breaker, "half_open");
     drop(probe);
     let mut probe = health.admit(&models[0], now()).unwrap();
-    probe.began();
+    probe.began(Duration::from_millis(7), now());
+    let seen = health.seen(&models[0], true, now());
+    assert_eq!((seen.ready, seen.ms), (true, Some(7.0)), "known at the first content");
     let mut other = health.admit(&models[0], now()).expect("open to all at the first content");
     other.answered(Took::FirstContent(Duration::from_millis(5)), now());
     drop(probe);

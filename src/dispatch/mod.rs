@@ -15,6 +15,7 @@ mod health;
 mod latency;
 mod order;
 mod outcome;
+mod pace;
 mod retry;
 mod retry_after;
 mod stream;
@@ -33,11 +34,12 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::config::Settings;
+use crate::config::settings::Model;
 use crate::dialect::openai::ChatRequest;
 use crate::dialect::openai::answer::Completion;
 use crate::error::GatewayError;
 use crate::now::Now;
-use crate::route::Planned;
+use crate::route::{Planned, Seen};
 
 pub use attempts::AttemptLog;
 pub use health::TargetHealth;
@@ -136,6 +138,11 @@ impl Dispatcher {
     /// Health of every target, for `GET /admin/v1/targets`.
     pub fn targets(&self) -> Vec<TargetHealth> {
         self.health.list(&self.settings.load(), Now::read().mono)
+    }
+
+    /// How a model fares, for strategies that ask: with streams, or with whole answers.
+    pub fn seen(&self, model: &Model, stream: bool, now: std::time::Instant) -> Seen {
+        self.health.seen(model, stream, now)
     }
 
     /// Tries the targets until one answers. Dropping the future ends the running attempt at once.
@@ -241,16 +248,19 @@ impl Dispatcher {
 
     fn admit(&self, run: &Run<'_>, target: &Planned) -> Option<health::Permit> {
         let now = Now::read().mono;
-        let permit = self.health.admit(&target.model, now)?;
+        let mut permit = self.health.admit(&target.model, now)?;
         let provider = &target.model.provider.name;
         let mut budgets = self.budgets();
         let budget = budgets.entry(provider.clone()).or_default();
         if run.visited.contains(provider) {
-            budget.spend(run.share, now).then_some(permit)
+            if !budget.spend(run.share, now) {
+                return None;
+            }
         } else {
             budget.earn(now);
-            Some(permit)
         }
+        permit.tried(run.order.request.stream, now);
+        Some(permit)
     }
 
     fn give_up(&self, run: &Run<'_>, why: GiveUp) -> GatewayError {

@@ -131,7 +131,7 @@ impl AnswerStream {
             }
             if self.seen.content || self.seen.finish || (self.seen.done && self.seen.chunk) {
                 self.first_content = self.sent.elapsed();
-                self.permit.began();
+                self.permit.began(self.first_content, Now::read().mono);
                 return Ok(());
             }
             if self.seen.done || (self.seen.end && !self.seen.chunk) {

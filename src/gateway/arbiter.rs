@@ -47,7 +47,7 @@ fn question(pair: &OpenPair) -> Option<Ask> {
         what: What::Judge,
         request: Arc::new(request),
         // Itself or nobody: what is known of its errors holds for no other model.
-        targets: vec![Planned { model, tier: None, set_max_output: None }],
+        targets: vec![Planned { model, tier: None, set_max_output: None, why: None }],
         keep_order: true,
         forward: Vec::new(),
         tenant: Arc::clone(&pair.tenant),

@@ -1,16 +1,15 @@
 //! What a hit sets off beside the line: an answer past its prime is asked again, and a share of the
 //! semantic hits is checked upstream. Nobody waits for either.
 
-use std::sync::Arc;
-
 use uuid::Uuid;
 
 use crate::cache::learn::Lesson;
 use crate::cache::refresh::due;
 use crate::cache::{Entry, Level};
+use crate::error::GatewayError;
 use crate::jobs::{Ask, Finished, NoAnswer, What};
 use crate::now::Now;
-use crate::policy::Choice;
+use crate::policy::{Choice, ForcedBy};
 use crate::record::OpenRecord;
 use crate::route::{RouteDecision, plan};
 
@@ -52,7 +51,7 @@ impl Gateway {
             return false;
         }
         let Some(admission) = Admission::of(asked, memory) else { return false };
-        let Ok(decision) = renewal(asked, hit.entry) else { return false };
+        let Ok(decision) = self.renewal(asked, hit.entry) else { return false };
         let Some(claim) = self.refreshes.claim(hit.entry.key, asked.now) else { return false };
         let (cache, asked, old) = (self.cache.clone(), asked.clone(), hit.entry.clone());
         let level = hit.level;
@@ -65,11 +64,24 @@ impl Gateway {
         })
     }
 
+    /// Who renews an entry: the tier that made it, where the route still has it, for the router
+    /// found it good enough for this question. Else whoever the plan without a classifier names.
+    fn renewal(&self, asked: &Asked, entry: &Entry) -> Result<RouteDecision, GatewayError> {
+        if let Choice::Tiers { route } = &asked.policy.choice
+            && let Some(tier) =
+                route.tiers.iter().find(|tier| Some(&tier.name) == entry.tier.as_ref())
+        {
+            let mut policy = (*asked.policy).clone();
+            policy.choice = Choice::Forced { tier: tier.clone(), by: ForcedBy::Rule };
+            return plan::decide(&policy, &asked.request, &asked.settings, None);
+        }
+        self.plan(asked, None)
+    }
+
     /// Asks upstream what was served from memory, and has the two answers compared.
     fn shadow(&self, asked: &Asked, memory: &Recall) {
         let signals = self.signals(asked, memory);
-        let decision =
-            plan::decide(&asked.policy, &asked.request, &asked.settings, signals.as_ref());
+        let decision = self.plan(asked, signals.as_ref());
         let Ok(decision) = decision else { return };
         let Some(pending) = memory.pending.clone() else { return };
         let cache = self.cache.clone();
@@ -79,19 +91,6 @@ impl Gateway {
             }
         });
     }
-}
-
-/// Who renews an entry: the tier that made it, where the route still has it, for the router found it
-/// good enough for this question. Else whoever the plan without a classifier names.
-fn renewal(asked: &Asked, entry: &Entry) -> Result<RouteDecision, crate::error::GatewayError> {
-    let mut policy = asked.policy.clone();
-    if let Choice::Tiers { route } = &asked.policy.choice
-        && let Some(tier) = route.tiers.iter().find(|tier| Some(&tier.name) == entry.tier.as_ref())
-    {
-        let by = crate::policy::ForcedBy::Rule;
-        Arc::make_mut(&mut policy).choice = Choice::Forced { tier: tier.clone(), by };
-    }
-    plan::decide(&policy, &asked.request, &asked.settings, None)
 }
 
 /// The new entry; `None` where no answer came, or one that is not to be kept.
@@ -123,7 +122,7 @@ impl Asked {
             what,
             request: self.request.clone(),
             targets: decision.targets.clone(),
-            keep_order: matches!(self.policy.choice, Choice::Named { .. }),
+            keep_order: self.policy.choice.keeps_order(),
             forward: forward
                 .filter(|(name, _)| !traced.contains(&name.as_str()))
                 .cloned()

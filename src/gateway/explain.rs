@@ -15,7 +15,7 @@ use crate::cache::key::Lookup;
 use crate::error::GatewayError;
 use crate::now::Now;
 use crate::policy::{Choice, Policy};
-use crate::route::{RouteDecision, plan};
+use crate::route::{RouteDecision, Strategy, plan};
 
 use super::{Asked, Gateway, Rehearsal};
 
@@ -107,11 +107,15 @@ fn explained(
                         facts,
                         output.unwrap_or(TYPICAL_OUTPUT),
                     );
-                    json!({
+                    let mut shown = json!({
                         "target": planned.model.label(),
                         "tier": planned.tier,
                         "cost_usd": cost.map(crate::price::Money::usd),
-                    })
+                    });
+                    if let Some(why) = planned.why {
+                        shown["why"] = why.to_string().into();
+                    }
+                    shown
                 })
                 .collect();
             explanation.passed_over = decision
@@ -142,13 +146,16 @@ fn evidence(verdict: &CacheVerdict) -> Value {
 
 fn policy_json(policy: &Policy) -> Value {
     let (kind, name) = match &policy.choice {
-        Choice::Tiers { route } => ("route", route.name.to_string()),
+        Choice::Tiers { route } | Choice::Strategy { route, .. } => {
+            ("route", route.name.to_string())
+        }
         Choice::Forced { tier, .. } => ("tier", tier.name.to_string()),
         Choice::Named { model, .. } => ("model", model.name.to_string()),
     };
     json!({
         "requested": policy.requested,
         "choice": {kind: name},
+        "strategy": strategy_json(&policy.choice),
         "max_quality_loss": policy.max_quality_loss,
         "confidence": policy.confidence,
         "regions": policy.regions,
@@ -156,6 +163,23 @@ fn policy_json(policy: &Policy) -> Value {
         "tags": policy.tags,
         "cache": policy.cache_allowed,
     })
+}
+
+/// As in the configuration; null where a tier or model is in force.
+fn strategy_json(choice: &Choice) -> Value {
+    match choice {
+        Choice::Tiers { .. } => "classifier".into(),
+        Choice::Strategy { strategy, .. } => match &**strategy {
+            Strategy::Fixed { model, .. } => json!({"fixed": model.name}),
+            Strategy::Weighted(weights) => {
+                let weights: BTreeMap<&str, f64> =
+                    weights.iter().map(|(model, weight)| (&*model.name, *weight)).collect();
+                json!({"weighted": weights})
+            }
+            plain => plain.name().into(),
+        },
+        Choice::Forced { .. } | Choice::Named { .. } => Value::Null,
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

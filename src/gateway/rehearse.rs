@@ -20,7 +20,7 @@ use crate::judge::Verdict;
 use crate::now::Now;
 use crate::policy::RequestHeaders;
 use crate::record::OpenRecord;
-use crate::route::{RouteDecision, plan};
+use crate::route::RouteDecision;
 
 use super::recall::Recall;
 use super::settle::{Admission, Made, keep, renew};
@@ -64,7 +64,7 @@ impl Gateway {
             identify(&asked.request, &asked.caller, &asked.policy, &settings.cache, asked.life);
         let memory = self.recall(&asked, key, &mut record).await;
         let signals = self.signals(&asked, &memory);
-        let decision = plan::decide(&asked.policy, &asked.request, &settings, signals.as_ref());
+        let decision = self.plan(&asked, signals.as_ref());
         let status = record.status_line();
         Ok(Rehearsal { asked, memory, decision, key, status })
     }

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use crate::config::settings::{CacheEffect, Model, Route, Tier};
 use crate::price::Money;
+use crate::route::Strategy;
 
 pub use expression::{Expression, ExpressionFault};
 pub use facts::RuleFacts;
@@ -56,10 +57,20 @@ pub struct Policy {
 pub enum Choice {
     /// The classifier chooses among these tiers, cheapest first.
     Tiers { route: Arc<Route> },
+    /// A static strategy chooses among the models of these tiers; never the classifier.
+    Strategy { route: Arc<Route>, strategy: Arc<Strategy> },
     /// One tier and no other: named as `tier/<name>`, by header or by a rule.
     Forced { tier: Arc<Tier>, by: ForcedBy },
     /// One model, with its own fallbacks only.
     Named { model: Arc<Model>, fallbacks: Vec<Arc<Model>>, by: ForcedBy },
+}
+
+impl Choice {
+    /// Whether the order of a plan is a promise: dispatch tries its targets as they stand, past those
+    /// that rest. Else the targets of a tier are tried by health, latency and price.
+    pub fn keeps_order(&self) -> bool {
+        matches!(self, Self::Named { .. } | Self::Strategy { .. })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,6 +17,7 @@ use crate::config::Settings;
 use crate::config::settings::{CacheEffect, Model, Route, RouteEffect, Tier};
 use crate::dialect::openai::ChatRequest;
 use crate::error::GatewayError;
+use crate::route::Strategy;
 
 /// Resolves a request. `hour_utc` is the hour of the day, 0 to 23, that rules may ask for.
 ///
@@ -56,7 +57,7 @@ pub fn resolve(
                         rule = Some(fired);
                         choice
                     }
-                    None => Choice::Tiers { route },
+                    None => among(route.strategy.clone(), route),
                 },
             }
         }
@@ -109,6 +110,14 @@ fn forced_by_header(route: &Route, name: &str) -> Result<Choice, GatewayError> {
     }
 }
 
+/// Who picks among the models of a route.
+fn among(strategy: Arc<Strategy>, route: Arc<Route>) -> Choice {
+    match *strategy {
+        Strategy::Classifier => Choice::Tiers { route },
+        _ => Choice::Strategy { route, strategy },
+    }
+}
+
 fn tier_of(route: &Route, name: &str) -> Option<Arc<Tier>> {
     route.tiers.iter().find(|tier| &*tier.name == name).cloned()
 }
@@ -128,25 +137,26 @@ struct Rules<'a> {
 
 impl Rules<'_> {
     /// The first matching rule of `routing.rules`, by its place and text. A rule that sends to a
-    /// tier the route lacks does not apply to that route: a route says which tiers may serve it.
-    fn route(&mut self, settings: &Settings, route: &Route) -> Option<(Choice, (usize, String))> {
+    /// tier the route lacks, or by a strategy to models of which it has none, does not apply to that route: a route says which tiers may serve it.
+    fn route(
+        &mut self,
+        settings: &Settings,
+        route: &Arc<Route>,
+    ) -> Option<(Choice, (usize, String))> {
         for (place, rule) in settings.routing.rules.iter().enumerate() {
-            let tier = match &rule.then {
-                RouteEffect::Tier(name) => match tier_of(route, name) {
-                    Some(tier) => Some(tier),
-                    None => continue,
-                },
-                RouteEffect::Model(_) => None,
+            let choice = match &rule.then {
+                RouteEffect::Tier(name) => {
+                    tier_of(route, name).map(|tier| Choice::Forced { tier, by: ForcedBy::Rule })
+                }
+                RouteEffect::Model(model) => Some(named(settings, model.clone(), ForcedBy::Rule)),
+                RouteEffect::Strategy(strategy) => (!strategy.pool(route).is_empty())
+                    .then(|| among(strategy.clone(), route.clone())),
             };
-            if !self.holds(&rule.when) {
-                continue;
+            if let Some(choice) = choice
+                && self.holds(&rule.when)
+            {
+                return Some((choice, (place, rule.when.source().to_owned())));
             }
-            let choice = match (tier, &rule.then) {
-                (Some(tier), _) => Choice::Forced { tier, by: ForcedBy::Rule },
-                (None, RouteEffect::Model(model)) => named(settings, model.clone(), ForcedBy::Rule),
-                (None, RouteEffect::Tier(_)) => continue,
-            };
-            return Some((choice, (place, rule.when.source().to_owned())));
         }
         None
     }

@@ -58,6 +58,7 @@ fn route(name: &str, tiers: &[&Arc<Tier>], regions: Option<&[&str]>, cache: bool
         tiers: tiers.iter().map(|tier| (*tier).clone()).collect(),
         regions: regions.map(|regions| regions.iter().map(|&name| name.into()).collect()),
         cache,
+        strategy: Arc::default(),
     })
 }
 
@@ -174,6 +175,7 @@ fn go(
 fn shown(policy: &Policy) -> String {
     match &policy.choice {
         Choice::Tiers { route } => format!("route {}", route.name),
+        Choice::Strategy { route, strategy } => format!("{} in {}", strategy.name(), route.name),
         Choice::Forced { tier, by } => format!("tier {} by {by:?}", tier.name),
         Choice::Named { model, fallbacks, by } => {
             format!("model {} by {by:?}, then {}", model.label(), fallbacks.len())
@@ -204,6 +206,41 @@ fn who_decides_is_as_documented() {
     assert_eq!(chosen(&settings, &anyone, "auto", &small), "tier small by Header");
     assert_eq!(chosen(&settings, &anyone, "tier/frontier", &small), "tier frontier by Name");
     assert_eq!(chosen(&settings, &anyone, "big", &small), "model openai/gpt-5 by Name, then 0");
+}
+
+#[test]
+fn a_strategy_is_the_routes_or_that_of_a_rule_that_can_choose_there() {
+    let mut settings = settings();
+    let fixed = |name: &str| {
+        let model = settings.model(name).unwrap().clone();
+        RouteEffect::Strategy(Arc::new(Strategy::Fixed { model, fallbacks: Vec::new() }))
+    };
+    let plain = |strategy| RouteEffect::Strategy(Arc::new(strategy));
+    settings.routing.rules = with_rules(vec![
+        ("tags.a == '1'", fixed("big")),
+        ("tags.a == '1'", plain(Strategy::Cheapest)),
+        ("tags.a == '2'", plain(Strategy::Classifier)),
+    ])
+    .routing
+    .rules;
+    let fastest =
+        Route { strategy: Arc::new(Strategy::Fastest), ..(*settings.routing.routes[1]).clone() };
+    settings.routing.routes[1] = Arc::new(fastest);
+    let anyone = caller(None);
+    let tag = |value: &'static str| [("x-semgate-tags", value)];
+    for (model, value, expected) in [
+        ("support", "a=0", "fastest in support"),
+        ("auto", "a=0", "route auto"),
+        ("auto", "a=1", "fixed in auto"),
+        ("support", "a=1", "cheapest in support"),
+        ("support", "a=2", "route support"),
+        ("tier/small", "a=1", "tier small by Name"),
+        ("mini", "a=1", "model openai/gpt-4.1-mini by Name, then 1"),
+    ] {
+        assert_eq!(chosen(&settings, &anyone, model, &tag(value)), expected, "{model} {value}");
+    }
+    let header = [("x-semgate-tier", "small")];
+    assert_eq!(chosen(&settings, &anyone, "support", &header), "tier small by Header");
 }
 
 #[test]

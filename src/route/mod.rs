@@ -8,6 +8,7 @@ mod lexicon;
 pub mod plan;
 mod require;
 mod scan;
+pub mod strategy;
 
 use std::sync::Arc;
 
@@ -16,8 +17,9 @@ use crate::config::settings::Model;
 pub use choose::{HEADS, Signals};
 pub use features::Features;
 pub use heads::{Heads, HeadsFault};
-pub use plan::{decide, estimate_cost, observed};
+pub use plan::{decide, decide_within, estimate_cost, observed};
 pub use require::{OUTPUT_RESERVE, is_in_region};
+pub use strategy::{Outlook, Seen, Strategy, Why};
 
 /// Where a request goes and why.
 #[derive(Debug, Clone)]
@@ -47,6 +49,8 @@ pub struct Planned {
     /// Output limit to set on the request for this target, under a price ceiling and without a
     /// limit of the caller's: what the ceiling affords here.
     pub set_max_output: Option<u64>,
+    /// Why a strategy gave it its place; `None` where no strategy did.
+    pub why: Option<Why>,
 }
 
 /// Why this tier. The names are metric labels.
@@ -71,6 +75,14 @@ pub enum RouteReason {
     Observe,
     /// Only one tier was left after the requirements.
     OnlyTier,
+    /// A strategy of a route or rule: that model.
+    Fixed,
+    /// A strategy: a draw by weights.
+    Weighted,
+    /// A strategy: by estimated cost.
+    Cheapest,
+    /// A strategy: by measured time.
+    Fastest,
 }
 
 impl RouteReason {
@@ -87,6 +99,10 @@ impl RouteReason {
             Self::NoClassifier => "no_classifier",
             Self::Observe => "observe",
             Self::OnlyTier => "only_tier",
+            Self::Fixed => "fixed",
+            Self::Weighted => "weighted",
+            Self::Cheapest => "cheapest",
+            Self::Fastest => "fastest",
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::choose::{Candidate, Choice as Chosen, Signals};
 use super::choose::{adequacy_at, by_loss, by_threshold, doubt_at, position};
 use super::require::{Misfit, Needs, Strictness};
+use super::strategy::{self, Outlook};
 use super::{Planned, RouteDecision, RouteReason};
 use crate::config::settings::{Model, Route, Settings, Tier};
 use crate::dialect::openai::ChatRequest;
@@ -24,6 +25,7 @@ use crate::price::Money;
 ///   region and price ceiling are required; what it can do is for its upstream to say. A fallback
 ///   is our choice, so every requirement holds for it.
 /// - A *forced tier* is never left.
+/// - A *strategy* orders the models of a route's tiers, and fails over in that order.
 /// - A *route* fails over within the chosen tier, then upward; never downward, and never to a tier
 ///   that the route lacks.
 ///
@@ -35,6 +37,20 @@ pub fn decide(
     request: &ChatRequest,
     settings: &Settings,
     signals: Option<&Signals>,
+) -> Result<RouteDecision, GatewayError> {
+    decide_within(policy, request, settings, signals, &Outlook::default())
+}
+
+/// As [`decide`], with what static strategies are told: the draw, and how targets fare.
+///
+/// # Errors
+/// As [`decide`].
+pub fn decide_within(
+    policy: &Policy,
+    request: &ChatRequest,
+    settings: &Settings,
+    signals: Option<&Signals>,
+    outlook: &Outlook,
 ) -> Result<RouteDecision, GatewayError> {
     let needs = Needs::of(policy, request);
     match &policy.choice {
@@ -51,6 +67,9 @@ pub fn decide(
             Ok(sieve.decision(Some(tier.name.clone()), targets, reason))
         }
         Choice::Tiers { route } => among(&needs, policy, settings, route, signals),
+        Choice::Strategy { route, strategy } => {
+            strategy::decide(request, &needs, settings, (route, strategy), outlook)
+        }
     }
 }
 
@@ -68,7 +87,7 @@ pub fn observed(
     settings: &Settings,
 ) -> RouteDecision {
     let asked_for = match &policy.choice {
-        Choice::Tiers { .. } => false,
+        Choice::Tiers { .. } | Choice::Strategy { .. } => false,
         Choice::Forced { by, .. } | Choice::Named { by, .. } => *by != ForcedBy::Rule,
     };
     let mut acted = RouteDecision { reason: RouteReason::Observe, ..decision.clone() };
@@ -78,7 +97,7 @@ pub fn observed(
     if let Ok(set_max_output) = Needs::of(policy, request).fit(baseline, Strictness::Named) {
         let tier = tier_of(settings, baseline);
         acted.tier = tier.clone();
-        acted.targets = vec![Planned { model: baseline.clone(), tier, set_max_output }];
+        acted.targets = vec![Planned { model: baseline.clone(), tier, set_max_output, why: None }];
         acted.set_max_output = set_max_output;
     }
     acted
@@ -204,14 +223,14 @@ fn baseline_tier(settings: &Settings) -> Option<&Arc<Tier>> {
 }
 
 /// The cheapest tier that holds the model.
-fn tier_of(settings: &Settings, model: &Model) -> Option<Arc<str>> {
+pub(super) fn tier_of(settings: &Settings, model: &Model) -> Option<Arc<str>> {
     let holds = |tier: &&Arc<Tier>| tier.models.iter().any(|other| other.name == model.name);
     settings.routing.tiers.iter().find(holds).map(|tier| tier.name.clone())
 }
 
 /// Collects what the requirements drop, in order, with the reasons.
 #[derive(Default)]
-struct Sieve {
+pub(super) struct Sieve {
     passed_over: Vec<(String, String)>,
     misfits: Vec<Misfit>,
 }
@@ -227,7 +246,7 @@ impl Sieve {
     }
 
     /// The model as a target, if it fits.
-    fn model(
+    pub(super) fn model(
         &mut self,
         needs: &Needs<'_>,
         model: &Arc<Model>,
@@ -235,7 +254,9 @@ impl Sieve {
         strictness: Strictness,
     ) -> Option<Planned> {
         match needs.fit(model, strictness) {
-            Ok(set_max_output) => Some(Planned { model: model.clone(), tier, set_max_output }),
+            Ok(set_max_output) => {
+                Some(Planned { model: model.clone(), tier, set_max_output, why: None })
+            }
             Err(misfit) => {
                 self.passed_over.push((model.name.to_string(), misfit.to_string()));
                 self.misfits.push(misfit);
@@ -244,7 +265,7 @@ impl Sieve {
         }
     }
 
-    fn decision(
+    pub(super) fn decision(
         self,
         tier: Option<Arc<str>>,
         targets: Vec<Planned>,
@@ -264,7 +285,7 @@ impl Sieve {
 
     /// Every model was dropped. If one fits but for its price, the ceiling is what the caller can
     /// change; else the constraints are named.
-    fn nothing_fits(&self) -> GatewayError {
+    pub(super) fn nothing_fits(&self) -> GatewayError {
         let reasons: Vec<String> =
             self.passed_over.iter().map(|(model, why)| format!("{model}: {why}")).collect();
         let reasons = reasons.join("; ");
@@ -285,6 +306,6 @@ impl Sieve {
 }
 
 #[cfg(test)]
-mod fixture;
+pub(super) mod fixture;
 #[cfg(test)]
 mod tests;

@@ -23,5 +23,6 @@ mod routing;
 mod serve;
 mod served;
 mod stale;
+mod strategies;
 mod streams;
 mod support;

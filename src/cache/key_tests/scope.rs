@@ -1,6 +1,7 @@
 //! Callers and policies that share, and that do not.
 
 use super::*;
+use crate::route::Strategy;
 
 fn changed(change: impl Fn(&mut Policy)) -> Policy {
     let mut policy = policy(auto());
@@ -9,8 +10,42 @@ fn changed(change: impl Fn(&mut Policy)) -> Policy {
 }
 
 fn tiers(tiers: Vec<Arc<Tier>>) -> Policy {
-    let route = Route { name: "auto".into(), tiers, regions: None, cache: true };
+    let route =
+        Route { name: "auto".into(), tiers, regions: None, cache: true, strategy: Arc::default() };
     policy(Choice::Tiers { route: Arc::new(route) })
+}
+
+fn strategic(strategy: Strategy, tiers: Vec<Arc<Tier>>) -> Policy {
+    let Choice::Tiers { route } = self::tiers(tiers).choice else { unreachable!() };
+    policy(Choice::Strategy { route, strategy: Arc::new(strategy) })
+}
+
+/// Weights say how often a model is asked, not whose answers will do.
+#[test]
+fn a_strategys_scope_is_whom_it_may_choose() {
+    let tenant = cache_settings();
+    let acme = caller("acme", None);
+    let both = || vec![tier("small", Some(0.8)), tier("frontier", None)];
+    let weighted = |weights: &[f64]| {
+        let tiers = both();
+        let models = tiers.iter().map(|tier| tier.models[0].clone());
+        strategic(Strategy::Weighted(models.zip(weights.iter().copied()).collect()), both())
+    };
+    let key = |policy: &Policy| key_of(&acme, policy, &tenant);
+    assert_eq!(key(&weighted(&[80.0, 20.0])), key(&weighted(&[1.0, 2.0])));
+    let unasked = vec![tier("small", None), tier("frontier", None)];
+    let cheapest = key(&strategic(Strategy::Cheapest, both()));
+    assert_eq!(cheapest, key(&strategic(Strategy::Cheapest, unasked)), "nobody asks thresholds");
+    for other in [
+        weighted(&[1.0, 2.0]),
+        weighted(&[1.0]),
+        strategic(Strategy::Fastest, both()),
+        strategic(Strategy::Cheapest, vec![tier("small", None)]),
+        self::tiers(both()),
+    ] {
+        assert_ne!(cheapest, key(&other));
+    }
+    assert_ne!(key(&weighted(&[1.0, 2.0])), key(&weighted(&[1.0])));
 }
 
 fn forced(name: &str, by: ForcedBy) -> Policy {

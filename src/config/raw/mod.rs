@@ -50,8 +50,10 @@ macro_rules! always_printed {
 
 always_printed! { RawServer RawCache RawExact RawSemantic RawTtl RawPersistence RawRouting RawResilience RawTelemetry RawLog }
 
+mod strategy;
 mod upstream;
 
+pub use strategy::*;
 pub use upstream::*;
 
 block! {

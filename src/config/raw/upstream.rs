@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Key, RawMode, Skip};
+use super::{Key, RawMode, RawStrategy, Skip};
 use crate::config::at::At;
 use crate::config::scalar::{Secret, Share, Span, UsdPerMillion};
 
@@ -44,7 +44,7 @@ block! {
     RawRouteRule {
         /// A CEL expression over the request.
         when: Key<String>,
-        /// Who answers then: a tier or a model.
+        /// Who answers then: a tier, a model, or whom a strategy picks.
         then: Key<RawRouteEffect>,
     }
 }
@@ -55,6 +55,8 @@ block! {
         tier: Key<String>,
         /// A name of `models`.
         model: Key<String>,
+        /// Who picks among the models of the route's tiers.
+        strategy: Key<RawStrategy>,
     }
 }
 
@@ -66,6 +68,9 @@ block! {
         tiers: Option<Vec<At<String>>>,
         /// In place of the tiers' own values, tier by tier.
         min_adequacy: Option<BTreeMap<At<String>, At<Share>>>,
+        /// Who picks among the models of its tiers: `classifier`, `cheapest`, `fastest`,
+        /// `{fixed: name}` or `{weighted: {name: 80, other: 20}}`.
+        strategy: Key<RawStrategy>,
         /// Only models of providers in these regions.
         regions: Option<Vec<At<String>>>,
         /// `false`: its requests are neither looked up nor stored.

@@ -279,7 +279,8 @@ impl<'de> de::Deserializer<'de> for Cursor<'de> {
         visitor.visit_enum(StrDeserializer::new(&scalar.text))
     }
 
-    /// [`at::At`] asks for the id and the value; [`at::OrOff`] whether it is switched off.
+    /// [`at::At`] asks for the id and the value; [`at::OrOff`] whether it is switched off;
+    /// [`at::WordOr`] whether it is a single value.
     fn deserialize_tuple_struct<V: Visitor<'de>>(
         self,
         name: &'static str,
@@ -294,6 +295,10 @@ impl<'de> de::Deserializer<'de> for Cursor<'de> {
                 {
                     visitor.visit_none()
                 }
+                _ => visitor.visit_some(self),
+            },
+            at::WORD_OR => match &self.node.value {
+                Value::Scalar(_) => visitor.visit_newtype_struct(self),
                 _ => visitor.visit_some(self),
             },
             _ => self.deserialize_seq(visitor),

@@ -217,7 +217,6 @@ fn tiers_routes_and_rules() {
             "there is no tier `s`; define the tier first",
         ),
         ("rules: [{when: 'stream', then: {tier: s, model: a}}]", "1:32", "one thing, not two"),
-        ("rules: [{when: 'stream', then: {strategy: fastest}}]", "1:33", "unknown key `strategy`"),
         ("routes: [{name: r, tiers: [s]}]", "1:28", "there is no tier `s`"),
         ("routes: [{name: r}]", "1:10", "a route without tiers"),
     ] {
@@ -237,7 +236,6 @@ fn tiers_routes_and_rules() {
             "`s` has no `min_adequacy` in route `r`",
         ),
         ("{name: r, tiers: [s], min_adequacy: {l: 1}}", 44, "no tier of this route `l`"),
-        ("{name: r, tiers: [s], strategy: fastest}", 29, "unknown key `strategy`"),
         ("{name: r, tiers: [s]}\n    - {name: r, tiers: [s]}", 0, "two routes are named `r`"),
     ] {
         let text = format!("{start}\n{routes}    - {route}\n");

@@ -5,6 +5,7 @@ mod access;
 mod cache;
 mod routing;
 mod server;
+mod strategy;
 mod upstream;
 
 use std::fmt::Display;

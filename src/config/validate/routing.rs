@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use super::cache::{is_on, mode};
+use super::strategy::{self, Reach};
 use super::upstream::Upstreams;
 use super::{Check, short};
 use crate::config::at::At;
 use crate::config::raw::{RawRoute, RawRouteRule, RawRouting, RawTier};
 use crate::config::settings::{Model, Route, RouteEffect, RouteRule, Routing, Tier};
 use crate::config::tree::Id;
+use crate::route::Strategy;
 
 /// The route over all tiers.
 const AUTO: &str = "auto";
@@ -26,16 +28,28 @@ pub(super) fn routing(raw: &RawRouting, upstreams: &Upstreams, check: &mut Check
     }
     let baseline = baseline(raw, &tiers, upstreams, check);
     let rules = raw.rules.iter().flatten();
-    let rules = rules.filter_map(|item| rule(item, raw, upstreams, check)).collect();
+    let reach = tier_models_of(tiers.iter().map(|(_, tier)| tier));
+    let rules = rules.filter_map(|item| rule(item, raw, upstreams, &reach, check)).collect();
     Routing {
         mode: mode(&raw.mode),
         max_quality_loss: raw.max_quality_loss.as_ref().map_or(0.02, |share| share.value.0),
         confidence,
         baseline,
-        routes: routes(raw, &tiers, check),
+        routes: routes(raw, &tiers, upstreams, check),
         rules,
         tiers: tiers.into_iter().map(|(_, tier)| tier).collect(),
     }
+}
+
+/// The models of these tiers, each once.
+fn tier_models_of<'t>(tiers: impl Iterator<Item = &'t Arc<Tier>>) -> Vec<Arc<Model>> {
+    let mut models: Vec<Arc<Model>> = Vec::new();
+    for model in tiers.flat_map(|tier| &tier.models) {
+        if !models.iter().any(|known| known.name == model.name) {
+            models.push(model.clone());
+        }
+    }
+    models
 }
 
 fn tier_names(raw: &RawRouting) -> Vec<&str> {
@@ -114,13 +128,14 @@ fn rule(
     item: &At<RawRouteRule>,
     raw: &RawRouting,
     upstreams: &Upstreams,
+    reach: &[Arc<Model>],
     check: &mut Check<'_>,
 ) -> Option<RouteRule> {
-    const ADVICE: &str = "write one of `{tier: name}` and `{model: name}`";
+    const ADVICE: &str = "write one of `{tier: name}`, `{model: name}` and `{strategy: …}`";
     let when = check.when(item.id, &item.value.when);
     let then = check.required(item.id, "then", &item.value.then)?;
-    let effect = match (&then.value.tier, &then.value.model) {
-        (Some(tier), None) => {
+    let effect = match (&then.value.tier, &then.value.model, &then.value.strategy) {
+        (Some(tier), None, None) => {
             let known = tier_names(raw);
             let exists = known.contains(&tier.value.as_str());
             if !exists {
@@ -128,7 +143,7 @@ fn rule(
             }
             exists.then(|| RouteEffect::Tier(Arc::from(tier.value.as_str())))
         }
-        (None, Some(named)) => {
+        (None, Some(named), None) => {
             let model = upstreams.model(&named.value).cloned();
             let known = upstreams.known_models();
             if model.is_none() && !known.contains(&named.value.as_str()) {
@@ -136,21 +151,30 @@ fn rule(
             }
             model.map(RouteEffect::Model)
         }
-        (Some(_), Some(_)) => {
-            check.fault(then.id, "a rule does one thing, not two", ADVICE);
-            None
+        (None, None, Some(written)) => {
+            let strategy = strategy::strategy(written, Reach::Tiers(reach), upstreams, check);
+            strategy.map(|strategy| RouteEffect::Strategy(Arc::new(strategy)))
         }
-        (None, None) => {
+        (None, None, None) => {
             if check.is_bare(then.id) {
                 check.fault(then.id, "the rule does nothing", ADVICE);
             }
+            None
+        }
+        _ => {
+            check.fault(then.id, "a rule does one thing, not two", ADVICE);
             None
         }
     };
     Some(RouteRule { when: when?, then: effect? })
 }
 
-fn routes(raw: &RawRouting, tiers: &[Placed], check: &mut Check<'_>) -> Vec<Arc<Route>> {
+fn routes(
+    raw: &RawRouting,
+    tiers: &[Placed],
+    upstreams: &Upstreams,
+    check: &mut Check<'_>,
+) -> Vec<Arc<Route>> {
     let mut routes: Vec<Arc<Route>> = Vec::new();
     let written = raw.routes.as_deref().unwrap_or_default();
     let has_auto = written.iter().any(|r| r.value.name.as_ref().is_some_and(|n| n.value == AUTO));
@@ -161,10 +185,11 @@ fn routes(raw: &RawRouting, tiers: &[Placed], check: &mut Check<'_>) -> Vec<Arc<
             tiers: tiers.iter().map(|(_, tier)| tier.clone()).collect(),
             regions: None,
             cache: true,
+            strategy: Arc::default(),
         }));
     }
     for item in written {
-        if let Some(route) = route(item, raw, tiers, check) {
+        if let Some(route) = route(item, raw, tiers, upstreams, check) {
             let names: Vec<&str> = routes.iter().map(|route| &*route.name).collect();
             let name = item.value.name.as_ref().expect("invariant: a route was made of its name");
             if check.first(name, "route", &names) {
@@ -181,6 +206,7 @@ fn route(
     item: &At<RawRoute>,
     raw: &RawRouting,
     all: &[Placed],
+    upstreams: &Upstreams,
     check: &mut Check<'_>,
 ) -> Option<Route> {
     let written = item.value.tiers.as_deref().unwrap_or_default();
@@ -215,9 +241,12 @@ fn route(
     if !check.name(name, "route", true) {
         return None;
     }
-    // The fault of a route is told at the route, whose own values may be the cause.
-    let here: Vec<Placed> = tiers.iter().map(|(_, tier)| (name.id, tier.clone())).collect();
-    thresholds(&name.value, &here, check);
+    let strategy = route_strategy(&item.value, &tiers, upstreams, check);
+    if matches!(strategy, Strategy::Classifier) {
+        // The fault of a route is told at the route, whose own values may be the cause.
+        let here: Vec<Placed> = tiers.iter().map(|(_, tier)| (name.id, tier.clone())).collect();
+        thresholds(&name.value, &here, check);
+    }
     let regions = item.value.regions.as_deref();
     let regions = regions.map(|regions| check.texts(Some(regions), "region"));
     if let (Some(regions), Some(first)) = (&regions, item.value.regions.iter().flatten().next()) {
@@ -228,7 +257,28 @@ fn route(
         tiers: tiers.into_iter().map(|(_, tier)| tier).collect(),
         regions,
         cache: is_on(&item.value.cache, true),
+        strategy: Arc::new(strategy),
     })
+}
+
+/// The route's strategy. Thresholds of its own beside one that asks for none are a fault; those of
+/// its tiers are there for other routes.
+fn route_strategy(
+    raw: &RawRoute,
+    tiers: &[Placed],
+    upstreams: &Upstreams,
+    check: &mut Check<'_>,
+) -> Strategy {
+    let Some(written) = &raw.strategy else { return Strategy::Classifier };
+    let reach = tier_models_of(tiers.iter().map(|(_, tier)| tier));
+    let strategy = strategy::strategy(written, Reach::Route(&reach), upstreams, check);
+    let chosen = strategy.as_ref().is_some_and(|strategy| !strategy.is_classifier());
+    if chosen && raw.min_adequacy.as_ref().is_some_and(|own| !own.is_empty()) {
+        let problem =
+            "only the classifier asks for `min_adequacy`, and this route has another strategy";
+        check.fault(written.id, problem, "leave out one of the two");
+    }
+    strategy.unwrap_or_default()
 }
 
 /// Threshold mode wants a threshold of every tier but the last, which takes what is left.

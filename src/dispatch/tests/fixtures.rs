@@ -52,7 +52,7 @@ pub fn model(provider: &Arc<Provider>, id: &str, rate: i64) -> Arc<Model> {
 }
 
 pub fn planned(model: &Arc<Model>, tier: Option<&str>) -> Planned {
-    Planned { model: model.clone(), tier: tier.map(Arc::from), set_max_output: None }
+    Planned { model: model.clone(), tier: tier.map(Arc::from), set_max_output: None, why: None }
 }
 
 pub fn settings(models: &[Arc<Model>]) -> Settings {

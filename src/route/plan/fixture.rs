@@ -34,7 +34,12 @@ fn provider(name: &str, region: Option<&str>) -> Arc<Provider> {
 }
 
 /// A model that can do everything in a window of `context`, at `dollars` per million tokens.
-pub(super) fn model(name: &str, region: Option<&str>, context: u64, dollars: i64) -> Model {
+pub(in crate::route) fn model(
+    name: &str,
+    region: Option<&str>,
+    context: u64,
+    dollars: i64,
+) -> Model {
     let rate = dollars * 1_000_000;
     Model {
         name: name.into(),
@@ -52,12 +57,16 @@ pub(super) fn model(name: &str, region: Option<&str>, context: u64, dollars: i64
     }
 }
 
-pub(super) fn tier(name: &str, models: Vec<Model>, min_adequacy: Option<f64>) -> Arc<Tier> {
+pub(in crate::route) fn tier(
+    name: &str,
+    models: Vec<Model>,
+    min_adequacy: Option<f64>,
+) -> Arc<Tier> {
     let models = models.into_iter().map(Arc::new).collect();
     Arc::new(Tier { name: name.into(), models, min_adequacy })
 }
 
-pub(super) fn tiers(thresholds: [Option<f64>; 2]) -> Vec<Arc<Tier>> {
+pub(in crate::route) fn tiers(thresholds: [Option<f64>; 2]) -> Vec<Arc<Tier>> {
     let blind = Model { vision: false, json_schema: false, ..model("mini", None, 8_192, 1) };
     let medium =
         Model { tools: false, max_output: Some(1_000), ..model("medium", Some("eu"), 32_000, 5) };
@@ -68,7 +77,7 @@ pub(super) fn tiers(thresholds: [Option<f64>; 2]) -> Vec<Arc<Tier>> {
     ]
 }
 
-pub(super) fn settings(tiers: Vec<Arc<Tier>>) -> Settings {
+pub(in crate::route) fn settings(tiers: Vec<Arc<Tier>>) -> Settings {
     let baseline = tiers.last().map(|tier| tier.models[0].clone());
     let models = tiers.iter().flat_map(|tier| tier.models.clone()).collect();
     let routes = vec![Arc::new(Route {
@@ -76,6 +85,7 @@ pub(super) fn settings(tiers: Vec<Arc<Tier>>) -> Settings {
         tiers: tiers.clone(),
         regions: None,
         cache: true,
+        strategy: Arc::default(),
     })];
     let any = "127.0.0.1:0".parse().expect("an address");
     Settings {
@@ -117,7 +127,7 @@ fn cache() -> Cache {
     Cache { enabled: false, ..Cache::default() }
 }
 
-pub(super) fn policy(choice: Choice) -> Policy {
+pub(in crate::route) fn policy(choice: Choice) -> Policy {
     Policy {
         requested: "auto".into(),
         route_label: "auto".into(),
@@ -135,11 +145,11 @@ pub(super) fn policy(choice: Choice) -> Policy {
     }
 }
 
-pub(super) fn auto(settings: &Settings) -> Policy {
+pub(in crate::route) fn auto(settings: &Settings) -> Policy {
     policy(Choice::Tiers { route: settings.routing.routes[0].clone() })
 }
 
-pub(super) fn request(prompt_tokens: u64) -> ChatRequest {
+pub(in crate::route) fn request(prompt_tokens: u64) -> ChatRequest {
     ChatRequest {
         raw: Bytes::new(),
         body: Map::new(),
@@ -153,6 +163,6 @@ pub(super) fn request(prompt_tokens: u64) -> ChatRequest {
     }
 }
 
-pub(super) fn signals(adequacy: [f64; 3]) -> Signals {
+pub(in crate::route) fn signals(adequacy: [f64; 3]) -> Signals {
     Signals { adequacy, doubt: [0.1, 0.05, 0.0], features: Features::of_text("Hello") }
 }

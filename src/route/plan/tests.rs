@@ -255,6 +255,7 @@ fn a_route_without_a_tier_keeps_the_meaning_of_the_others() {
         tiers: settings.routing.tiers[..2].to_vec(),
         regions: None,
         cache: true,
+        strategy: Arc::default(),
     };
     settings.routing.routes.push(Arc::new(route));
     let policy = policy(Choice::Tiers { route: settings.routing.routes[1].clone() });
