@@ -179,6 +179,9 @@ fn show(explanation: &Value) {
         );
         line("plan", &json!(text));
     }
+    for note in explanation["notes"].as_array().into_iter().flatten() {
+        line("note", note);
+    }
     line("error", &explanation["error"]);
 }
 

@@ -34,7 +34,7 @@ pub use env::Env;
 pub use fault::{Fault, Faults, Place};
 pub use print::print;
 pub use raw::RawConfig;
-pub use scalar::Span;
+pub use scalar::{Share, Span};
 pub use schema::schema;
 pub use settings::Settings;
 

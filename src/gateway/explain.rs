@@ -14,7 +14,7 @@ use crate::cache::CacheVerdict;
 use crate::cache::key::Lookup;
 use crate::error::GatewayError;
 use crate::now::Now;
-use crate::policy::{Choice, Policy};
+use crate::policy::{Choice, Policy, idle_loss_header};
 use crate::route::{RouteDecision, Strategy, plan};
 
 use super::{Asked, Gateway, Rehearsal};
@@ -36,6 +36,9 @@ pub struct Explanation {
     pub rule: Option<String>,
     pub reason: Option<&'static str>,
     pub passed_over: Vec<Value>,
+    /// What of the request had no effect, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Why no plan can be made, if so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -87,6 +90,7 @@ fn explained(
         rule: asked.policy.rule.as_ref().map(|(_, text)| text.clone()),
         reason: None,
         passed_over: Vec::new(),
+        notes: notes(asked),
         error: None,
     };
     match decision {
@@ -127,6 +131,13 @@ fn explained(
         Err(error) => explanation.error = Some(error.message()),
     }
     explanation
+}
+
+fn notes(asked: &Asked) -> Vec<String> {
+    let written = asked.headers.max_quality_loss;
+    let idle = written.and_then(|_| idle_loss_header(&asked.caller, &asked.policy.choice));
+    let note = |why| format!("x-semgate-max-quality-loss has no effect: {why}");
+    idle.map(note).into_iter().collect()
 }
 
 fn evidence(verdict: &CacheVerdict) -> Value {

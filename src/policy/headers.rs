@@ -8,11 +8,13 @@ use axum::http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::cache_control;
 use crate::cache::Directives;
+use crate::config::Share;
 use crate::error::GatewayError;
 use crate::price::Money;
 
 const TIER: &str = "x-semgate-tier";
 const MAX_COST: &str = "x-semgate-max-cost-usd";
+const MAX_LOSS: &str = "x-semgate-max-quality-loss";
 const TIMEOUT: &str = "x-semgate-timeout-ms";
 const TAGS: &str = "x-semgate-tags";
 
@@ -29,13 +31,15 @@ const MAX_TAGS: usize = 16;
 const MAX_CHARS: usize = 256;
 
 /// The headers of one request, parsed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct RequestHeaders {
     pub cache: Directives,
     /// `x-semgate-tier`, as written; whether there is such a tier is for `resolve`.
     pub tier: Option<String>,
     /// `x-semgate-max-cost-usd`; above zero.
     pub max_cost: Option<Money>,
+    /// `x-semgate-max-quality-loss`; 0 to 1. Whether it counts is for `resolve`.
+    pub max_quality_loss: Option<f64>,
     /// `x-semgate-timeout-ms`; 1 ms to an hour.
     pub timeout: Option<Duration>,
     /// `x-semgate-tags`.
@@ -57,6 +61,7 @@ impl RequestHeaders {
             cache: cache_control::parse(headers)?,
             tier: single(headers, TIER)?.map(tier).transpose()?,
             max_cost: single(headers, MAX_COST)?.map(max_cost).transpose()?,
+            max_quality_loss: single(headers, MAX_LOSS)?.map(max_quality_loss).transpose()?,
             timeout: single(headers, TIMEOUT)?.map(timeout).transpose()?,
             tags: tags(headers)?,
             client_request_id: client_request_id(headers),
@@ -97,6 +102,14 @@ fn max_cost(value: &str) -> Result<Money, GatewayError> {
             format!("{MAX_COST} must be US dollars above zero in decimals, such as 0.002."),
         )),
     }
+}
+
+/// A share, as in the configuration.
+fn max_quality_loss(value: &str) -> Result<f64, GatewayError> {
+    value.parse().map(|Share(share)| share).map_err(|_| {
+        let wanted = "must be a share from 0% to 100%, such as 5% or 0.05";
+        GatewayError::bad_param(MAX_LOSS, format!("{MAX_LOSS} {wanted}."))
+    })
 }
 
 /// Decimal dollars, exactly: up to twelve digits on either side of the point, since money is whole

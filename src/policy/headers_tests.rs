@@ -31,6 +31,7 @@ fn our_headers_are_read() {
     let read = parse(&[
         ("x-semgate-tier", " small "),
         ("x-semgate-max-cost-usd", "0.002"),
+        ("x-semgate-max-quality-loss", "5%"),
         ("x-semgate-timeout-ms", "1500"),
         ("X-Semgate-Tags", "feature=search, team=web"),
         ("x-semgate-tags", "a.b-c_9=x=y z"),
@@ -39,11 +40,24 @@ fn our_headers_are_read() {
     ]);
     assert_eq!(read.tier.as_deref(), Some("small"));
     assert_eq!(read.max_cost, Some(Money::from_pico(2_000_000_000)));
+    assert_eq!(read.max_quality_loss, Some(0.05));
     assert_eq!(read.timeout, Some(Duration::from_millis(1500)));
     let tags: Vec<_> = read.tags.iter().map(|(name, value)| format!("{name}:{value}")).collect();
     assert_eq!(tags, ["a.b-c_9:x=y z", "feature:search", "team:web"]);
     assert!(read.cache.no_store);
     assert_eq!(read.client_request_id.as_deref(), Some("req-1"));
+}
+
+#[test]
+fn a_quality_loss_is_a_share() {
+    let header = "x-semgate-max-quality-loss";
+    for (text, share) in [("0.05", 0.05), ("0", 0.0), ("100%", 1.0), (" 2.5 % ", 0.025)] {
+        assert_eq!(parse(&[(header, text)]).max_quality_loss, Some(share), "{text}");
+    }
+    for text in ["", "5", "-1%", "101%", "a little", "NaN", "1e-2"] {
+        assert_eq!(refused(&[(header, text)]), header, "{text}");
+    }
+    assert_eq!(refused(&[(header, "1%"), (header, "2%")]), header);
 }
 
 #[test]
@@ -135,7 +149,7 @@ fn a_header_of_ours_given_twice_or_empty_is_refused() {
 
 #[test]
 fn headers_that_do_not_exist_yet_are_ignored() {
-    assert_eq!(parse(&[("x-semgate-max-quality-loss", "nonsense")]).tier, None);
+    assert_eq!(parse(&[("x-semgate-later", "nonsense")]).tier, None);
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub use expression::{Expression, ExpressionFault};
 pub use facts::RuleFacts;
 pub use headers::RequestHeaders;
 pub use models::{AllowedName, Destination, allowed_names, is_allowed};
-pub use resolve::resolve;
+pub use resolve::{idle_loss_header, resolve};
 
 /// The policy in force for one request.
 #[derive(Debug, Clone)]
@@ -37,7 +37,7 @@ pub struct Policy {
     pub cache_effect: Option<CacheEffect>,
     /// False when the route says `cache: false`.
     pub cache_allowed: bool,
-    /// Share in [0, 1].
+    /// Share in [0, 1]: of the header where it counts, else of the configuration.
     pub max_quality_loss: f64,
     pub confidence: f64,
     /// Regions that the key and the route both allow; `None` means any.

@@ -63,6 +63,10 @@ pub fn resolve(
         }
     };
     let cache_effect = rules.cache(settings);
+    let max_quality_loss = match headers.max_quality_loss {
+        Some(loss) if idle_loss_header(caller, &choice).is_none() => loss,
+        _ => settings.routing.max_quality_loss,
+    };
     let rule_errors = rules.errors;
     Ok(Policy {
         requested: request.model.clone(),
@@ -71,7 +75,7 @@ pub fn resolve(
         rule,
         cache_effect,
         cache_allowed,
-        max_quality_loss: settings.routing.max_quality_loss,
+        max_quality_loss,
         confidence: settings.routing.confidence,
         regions: intersection(caller.rights.regions.as_deref(), route_regions),
         max_cost: headers.max_cost,
@@ -79,6 +83,19 @@ pub fn resolve(
         tags,
         rule_errors,
     })
+}
+
+/// Why `x-semgate-max-quality-loss` has nothing to act on, if so: it is for quality mode. It is then
+/// no fault, for a caller need not know how the operator routes, and does not part the cache either.
+pub fn idle_loss_header(caller: &Caller, choice: &Choice) -> Option<&'static str> {
+    match choice {
+        _ if !caller.rights.overrides => Some("this key may not override"),
+        Choice::Tiers { route } if route.has_thresholds() => Some("the route goes by min_adequacy"),
+        Choice::Tiers { .. } => None,
+        Choice::Strategy { .. } => Some("the strategy asks for no quality"),
+        Choice::Forced { .. } => Some("a tier is forced"),
+        Choice::Named { .. } => Some("a model is named"),
+    }
 }
 
 /// The tier of `x-semgate-tier`, if the key's header counts. It must exist even where a named model

@@ -268,6 +268,36 @@ fn the_tier_header_must_name_a_tier_of_the_route() {
 }
 
 #[test]
+fn the_quality_header_acts_in_quality_mode_and_where_the_key_may_override() {
+    let mut settings = with_rules(vec![("tags.a == '1'", to_tier("mid"))]);
+    let mut held = (*settings.routing.routes[2]).clone();
+    held.tiers[0] = Arc::new(Tier { min_adequacy: Some(0.5), ..(*held.tiers[0]).clone() });
+    settings.routing.routes[2] = Arc::new(held);
+    let quick =
+        Route { strategy: Arc::new(Strategy::Fastest), ..(*settings.routing.routes[1]).clone() };
+    settings.routing.routes[1] = Arc::new(quick);
+    let anyone = caller(None);
+    let mut bound = caller(None);
+    bound.rights.overrides = false;
+    let header = ("x-semgate-max-quality-loss", "5%");
+    for (model, caller, tags, loss) in [
+        ("auto", &anyone, "", 0.05),
+        ("auto", &bound, "", 0.02),
+        ("auto", &anyone, "a=1", 0.02),
+        ("support", &anyone, "", 0.02),
+        ("gpt-4o", &anyone, "", 0.02),
+        ("mini", &anyone, "", 0.02),
+        ("tier/small", &anyone, "", 0.02),
+    ] {
+        let policy = go(&settings, caller, model, &[header, ("x-semgate-tags", tags)]).unwrap();
+        assert_eq!(policy.max_quality_loss, loss, "{model} {tags}");
+        let idle = idle_loss_header(caller, &policy.choice);
+        assert_eq!(idle.is_none(), loss == 0.05, "{model} {tags} {idle:?}");
+    }
+    assert_eq!(go(&settings, &anyone, "auto", &[]).unwrap().max_quality_loss, 0.02);
+}
+
+#[test]
 fn a_key_cannot_reach_by_header_what_it_may_not_name() {
     let settings = with_rules(vec![("prompt == 'Hi'", to_tier("frontier"))]);
     let limited = caller(Some(&["auto", "tier/small"]));

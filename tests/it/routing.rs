@@ -69,3 +69,36 @@ async fn an_explanation_tells_what_would_happen_and_does_nothing() {
     assert!(gateway.upstream.seen().is_empty());
     gateway.finish().await;
 }
+
+#[tokio::test]
+async fn the_quality_header_overrides_the_configured_loss() {
+    let quality = crate::support::CONFIG.replace(", min_adequacy: 0.0", "");
+    let gateway = TestGateway::of(&format!("{}\n  confidence: 0.5\n", quality.trim_end())).await;
+    const HEADER: &str = "x-semgate-max-quality-loss";
+    for (loss, target, reason) in
+        [("100%", "up/up-mini", "within_loss"), ("0", "up/up-big", "abstained")]
+    {
+        gateway.upstream.says("x");
+        let answer = gateway.send(&chat("auto", "hello"), &[(HEADER, loss)]).await;
+        assert_eq!(answer.header("x-semgate-target"), target, "{loss}: {}", answer.text);
+        assert_eq!(gateway.record(&answer).await["route"]["reason"], reason);
+    }
+    let faulty = gateway.send(&chat("auto", "hello"), &[(HEADER, "a bit")]).await;
+    assert_eq!((faulty.status, &faulty.json()["error"]["param"]), (400, &HEADER.into()));
+    gateway.finish().await;
+}
+
+#[tokio::test]
+async fn an_explanation_says_where_the_quality_header_has_no_effect() {
+    let gateway = TestGateway::start().await;
+    let url = format!("{}/admin/v1/explain", gateway.admin);
+    let request = gateway.client.post(url).bearer_auth(crate::support::ADMIN_TOKEN);
+    let request = request.header("content-type", "application/json");
+    let request = request.header("x-semgate-max-quality-loss", "5%");
+    let explained = request.body(chat("auto", "hello").to_string()).send().await;
+    let explained = crate::support::Answer::of(explained.expect("an answer")).await.json();
+    assert_eq!(explained["policy"]["max_quality_loss"], 0.02);
+    let note = "x-semgate-max-quality-loss has no effect: the route goes by min_adequacy";
+    assert_eq!(explained["notes"], serde_json::json!([note]));
+    gateway.finish().await;
+}

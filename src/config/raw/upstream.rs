@@ -171,7 +171,7 @@ block! {
         regions: Option<Vec<At<String>>>,
         /// Tags of each of its requests.
         tags: Option<BTreeMap<At<String>, At<String>>>,
-        /// Whether `x-semgate-tier` is heeded.
+        /// Whether `x-semgate-tier` and `x-semgate-max-quality-loss` are heeded.
         overrides: Key<bool>,
     }
 }
