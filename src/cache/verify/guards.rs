@@ -62,19 +62,22 @@ fn each_has_more<T: Ord>(a: &BTreeSet<T>, b: &BTreeSet<T>) -> bool {
 /// A word only in one and a word only in the other are opposites. Little words (`my` and `your`) count
 /// only where no others differ: *less negative* is *more positive*.
 pub(super) fn have_antonyms(query: &Profile, candidate: &Profile) -> bool {
-    let only = |a: &Profile, b: &Profile| -> Vec<String> {
-        a.words().iter().filter(|word| !b.words().contains(word)).cloned().collect()
-    };
-    let (in_query, in_candidate) = (only(query, candidate), only(candidate, query));
     // In other languages `de` may face `para`: only texts that are not English ask those lists.
     let is_abroad = query.tongue() != Tongue::English && candidate.tongue() != Tongue::English;
     let are_antonyms = |a: &str, b: &str| {
         words::are_antonyms(a, b) || (is_abroad && words::abroad::are_antonyms(a, b))
     };
-    let is_large = |word: &String| !words::is_little(word);
-    let others_differ = in_query.iter().chain(&in_candidate).any(is_large);
-    let compares = |words: &[String]| words.iter().any(|word| word == "more" || word == "less");
-    if others_differ && compares(&in_query) && compares(&in_candidate) {
+    let (in_query, in_candidate) =
+        (opposable(query, candidate, is_abroad), opposable(candidate, query, is_abroad));
+    let faces = |word: &&str| in_candidate.iter().any(|other| are_antonyms(word, other));
+    if !is_abroad && !in_query.iter().any(faces) {
+        return false;
+    }
+    let is_large = |word: &&str| !words::is_little(word);
+    let others_differ =
+        only(query, candidate).chain(only(candidate, query)).any(|word| is_large(&word));
+    let compares = |a, b| only(a, b).any(|word| word == "more" || word == "less");
+    if others_differ && compares(query, candidate) && compares(candidate, query) {
         // The other opposites may take back what these say; the score has to tell.
         return false;
     }
@@ -86,6 +89,21 @@ pub(super) fn have_antonyms(query: &Profile, candidate: &Profile) -> bool {
         || words::unspaced::have_antonyms(&query.core().concat(), &candidate.core().concat());
     in_query.iter().any(|word| in_candidate.iter().any(|other| counts(word, other)))
         || (is_abroad && in_parts())
+}
+
+/// Words of `a` that `b` lacks.
+fn only<'a>(a: &'a Profile, b: &Profile) -> impl Iterator<Item = &'a str> {
+    a.words().iter().filter(|word| !b.words().contains(word)).map(String::as_str)
+}
+
+/// Those of them that may have an opposite: most English texts have few such words.
+fn opposable<'a>(a: &'a Profile, b: &Profile, is_abroad: bool) -> Vec<&'a str> {
+    if is_abroad {
+        return only(a, b).collect();
+    }
+    let place_of = |place: &u16| a.words().get(usize::from(*place));
+    let opposed = a.wording().opposed().iter().filter_map(place_of);
+    opposed.filter(|word| !b.words().contains(word)).map(String::as_str).collect()
 }
 
 /// Each has a name that is no word of the other. Names go by their capital, so a text without

@@ -4,6 +4,8 @@
 #[path = "guards_table.rs"]
 mod table;
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn told_apart_by(a: &str, b: &str) -> Option<Guard> {
@@ -72,3 +74,33 @@ fn ways_to_say_the_same_meet_no_guard() {
         assert_eq!(told_apart_by(a, b), None, "{a} / {b}");
     }
 }
+
+proptest! {
+    /// Only words that have an opposite are looked at; that finds the same as looking at all.
+    #[test]
+    fn opposites_are_found_wherever_they_stand(
+        a in prop::collection::vec(prop::sample::select(WORDS), 0..12),
+        b in prop::collection::vec(prop::sample::select(WORDS), 0..12),
+    ) {
+        let (a, b) = (Profile::of(&a.join(" ")), Profile::of(&b.join(" ")));
+        let only = |a: &Profile, b: &Profile| -> Vec<String> {
+            a.words().iter().filter(|word| !b.words().contains(word)).cloned().collect()
+        };
+        let (in_a, in_b) = (only(&a, &b), only(&b, &a));
+        let others = in_a.iter().chain(&in_b).any(|word| !words::is_little(word));
+        let compares = |words: &[String]| words.iter().any(|word| word == "more" || word == "less");
+        let faces = |x: &str, y: &str| {
+            let are_little = words::is_little(x) && words::is_little(y);
+            words::are_antonyms(x, y) && !(are_little && others)
+        };
+        let expected = !(others && compares(&in_a) && compares(&in_b))
+            && in_a.iter().any(|x| in_b.iter().any(|y| faces(x, y)));
+        prop_assume!(a.tongue() == Tongue::English || b.tongue() == Tongue::English);
+        prop_assert_eq!(have_antonyms(&a, &b), expected);
+    }
+}
+
+const WORDS: &[&str] = &[
+    "the", "flight", "from", "to", "more", "less", "before", "after", "my", "your", "hotel",
+    "open", "close", "price",
+];

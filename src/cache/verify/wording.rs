@@ -1,6 +1,8 @@
 //! The wording of a text as sets of hashes: what the overlap features compare, computed once and
 //! kept with the entry. Pure. What the words mean to the guards is `profile`'s business.
 
+use super::words;
+
 /// Words that are looked at, as in the measured design.
 const MAX_WORDS: usize = 96;
 
@@ -21,11 +23,15 @@ pub struct Wording {
     trigrams: Box<[u32]>,
     /// What the first telling question word is; 0: none.
     question: u32,
+    /// Places of the words that have an opposite.
+    opposed: Box<[u16]>,
 }
 
 impl Wording {
     /// Of the words in lower case, in order, and of their content stems.
     pub fn of(sequence: &[String], content: &[String]) -> Self {
+        let places = (0_u16..).zip(sequence).filter(|(_, word)| words::has_opposite(word));
+        let opposed = places.map(|(place, _)| place).collect();
         let sequence = &sequence[..sequence.len().min(MAX_WORDS)];
         let hashes: Vec<u32> = sequence.iter().map(|word| hash(word.as_bytes())).collect();
         let bigrams = hashes.windows(2).map(|pair| mix(pair[0], pair[1])).collect();
@@ -35,6 +41,7 @@ impl Wording {
             bigrams: set(bigrams),
             trigrams: trigrams(sequence),
             question: question(sequence),
+            opposed,
             sequence: hashes.into(),
         }
     }
@@ -53,6 +60,11 @@ impl Wording {
 
     pub fn trigrams(&self) -> &[u32] {
         &self.trigrams
+    }
+
+    /// Places, in the text, of the words that have an English opposite.
+    pub fn opposed(&self) -> &[u16] {
+        &self.opposed
     }
 
     /// Words of the text, each as often as it stands.
@@ -103,7 +115,7 @@ impl Wording {
     /// Bytes held beyond the struct itself.
     pub fn bytes(&self) -> usize {
         let sets = [&self.sequence, &self.words, &self.content, &self.bigrams, &self.trigrams];
-        sets.iter().map(|set| size_of_val(&***set)).sum()
+        size_of_val(&*self.opposed) + sets.iter().map(|set| size_of_val(&***set)).sum::<usize>()
     }
 }
 

@@ -2,6 +2,9 @@
 //! opposites is. Here those of English; `abroad` has the other languages, `unspaced` reads text
 //! without spaces, `english` tells what is English.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 pub(super) mod abroad;
 mod context;
 pub(super) mod english;
@@ -71,6 +74,13 @@ pub(super) fn day(word: &str) -> Option<&str> {
 pub(super) fn are_antonyms(a: &str, b: &str) -> bool {
     let pair = if a < b { (a, b) } else { (b, a) };
     ANTONYMS.binary_search(&pair).is_ok()
+}
+
+/// Whether any word is its opposite.
+pub(super) fn has_opposite(word: &str) -> bool {
+    static OPPOSED: LazyLock<HashSet<&str>> =
+        LazyLock::new(|| ANTONYMS.iter().flat_map(|(a, b)| [*a, *b]).collect());
+    OPPOSED.contains(word)
 }
 
 /// Opposites that are little words: they stand against each other in texts that have nothing to do
