@@ -5,6 +5,7 @@
 
 mod arbiter;
 mod beside;
+mod conversation;
 mod desk;
 mod entries;
 mod errand;
@@ -53,6 +54,7 @@ pub use rehearse::Rehearsal;
 pub use reply::Reply;
 pub use settle::Made;
 
+use conversation::Conversations;
 use errand::Errand;
 use flight::{Aboard, Flights};
 use follow::Boarding;
@@ -77,6 +79,8 @@ pub struct Gateway {
     /// Upstream calls that equal requests may share.
     flights: Arc<Flights>,
     refreshes: Refreshes,
+    /// Where the conversations of late stand.
+    conversations: Conversations,
     /// `None` is `embedder: off`.
     embedder: Option<Embedder>,
     /// Trained heads that fit the embedder; `None` without one.
@@ -159,6 +163,7 @@ impl Gateway {
             cache,
             flights: Arc::default(),
             refreshes: Refreshes::default(),
+            conversations: Conversations::default(),
             embedder,
             heads,
             recorder,
@@ -200,6 +205,7 @@ impl Gateway {
         );
         let mut memory = self.recall(&asked, identity, record).await;
         if let Some(hit) = memory.hit() {
+            self.carry(&asked);
             self.follow_up(&asked, &memory, &hit, record);
             return Ok(Answered::hit(&asked, hit, record));
         }
@@ -264,7 +270,7 @@ impl Gateway {
     ) -> Result<RouteDecision, GatewayError> {
         let watch = Stopwatch::start();
         let signals = self.signals(asked, memory);
-        let decision = self.plan(asked, signals.as_ref())?;
+        let decision = self.plan_turn(asked, signals.as_ref())?;
         record.step("decide", watch.ms());
         record.decision(&decision);
         Ok(match asked.settings.routing.mode {

@@ -1,11 +1,12 @@
-//! Plans as the line makes them: with what static strategies are told of the conversation and of how
-//! targets fare.
+//! Plans as the line makes them: with what is known of the conversation, and of how targets fare.
 
 use crate::error::GatewayError;
 use crate::policy::Choice;
+use crate::route::session::Session;
 use crate::route::strategy::seed;
-use crate::route::{Outlook, RouteDecision, Signals, Strategy, decide_within};
+use crate::route::{Outlook, RouteDecision, RouteReason, Signals, Strategy, decide_within};
 
+use super::conversation::Place;
 use super::{Asked, Gateway};
 
 impl Gateway {
@@ -18,14 +19,41 @@ impl Gateway {
         asked: &Asked,
         signals: Option<&Signals>,
     ) -> Result<RouteDecision, GatewayError> {
+        self.plan_within(asked, signals, &self.outlook(asked))
+    }
+
+    /// As [`Self::plan`], and the conversation's next turn will know.
+    pub(super) fn plan_turn(
+        &self,
+        asked: &Asked,
+        signals: Option<&Signals>,
+    ) -> Result<RouteDecision, GatewayError> {
         let outlook = self.outlook(asked);
-        decide_within(&asked.policy, &asked.request, &asked.settings, signals, &outlook)
+        let decision = self.plan_within(asked, signals, &outlook)?;
+        if let Some(tier) = decision.tier.clone().filter(|_| asked.classifies()) {
+            let lower = decision.reason == RouteReason::Session;
+            let tokens = asked.request.facts.prompt_tokens;
+            let session = Session::after(outlook.held.as_ref(), tier, lower, tokens, asked.now);
+            self.conversations.note(&Place::of(asked), session);
+        }
+        Ok(decision)
+    }
+
+    fn plan_within(
+        &self,
+        asked: &Asked,
+        signals: Option<&Signals>,
+        outlook: &Outlook,
+    ) -> Result<RouteDecision, GatewayError> {
+        decide_within(&asked.policy, &asked.request, &asked.settings, signals, outlook)
     }
 
     /// Empty where nobody asks for it.
     fn outlook(&self, asked: &Asked) -> Outlook {
         let Choice::Strategy { route, strategy } = &asked.policy.choice else {
-            return Outlook::default();
+            let place = asked.classifies().then(|| Place::of(asked));
+            let held = place.and_then(|place| self.conversations.held(&place, asked.now));
+            return Outlook { held, ..Outlook::default() };
         };
         if !matches!(**strategy, Strategy::Weighted(_) | Strategy::Fastest) {
             return Outlook::default();
@@ -40,6 +68,7 @@ impl Gateway {
             // Another draw than the cache's, which decides whether there is a miss at all.
             chance: asked.draw.map(|_| rand::random()),
             seen: seen.collect(),
+            held: None,
         }
     }
 }

@@ -8,6 +8,7 @@ mod lexicon;
 pub mod plan;
 mod require;
 mod scan;
+pub mod session;
 pub mod strategy;
 
 use std::sync::Arc;
@@ -75,6 +76,8 @@ pub enum RouteReason {
     Observe,
     /// Only one tier was left after the requirements.
     OnlyTier,
+    /// A cheaper tier is good enough, but the conversation keeps its own.
+    Session,
     /// A strategy of a route or rule: that model.
     Fixed,
     /// A strategy: a draw by weights.
@@ -99,6 +102,7 @@ impl RouteReason {
             Self::NoClassifier => "no_classifier",
             Self::Observe => "observe",
             Self::OnlyTier => "only_tier",
+            Self::Session => "session",
             Self::Fixed => "fixed",
             Self::Weighted => "weighted",
             Self::Cheapest => "cheapest",

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::choose::{Candidate, Choice as Chosen, Signals};
 use super::choose::{adequacy_at, by_loss, by_threshold, doubt_at, position};
 use super::require::{Misfit, Needs, Strictness};
+use super::session::{Bill, Held};
 use super::strategy::{self, Outlook};
 use super::{Planned, RouteDecision, RouteReason};
 use crate::config::settings::{Model, Route, Settings, Tier};
@@ -66,7 +67,9 @@ pub fn decide_within(
             let reason = reason_of(*by, RouteReason::Forced);
             Ok(sieve.decision(Some(tier.name.clone()), targets, reason))
         }
-        Choice::Tiers { route } => among(&needs, policy, settings, route, signals),
+        Choice::Tiers { route } => {
+            among(&needs, policy, settings, (route, request), signals, outlook.held.as_ref())
+        }
         Choice::Strategy { route, strategy } => {
             strategy::decide(request, &needs, settings, (route, strategy), outlook)
         }
@@ -109,6 +112,13 @@ pub fn estimate_cost(model: &Model, facts: &Facts, output: u64) -> Option<Money>
     model.price.map(|price| price.of_tokens(facts.prompt_tokens, output))
 }
 
+/// Completion tokens expected of a request. A limit above it is a guard, not what is expected:
+/// counted in full it would let the output price alone decide.
+pub(super) fn expected_output(limit: Option<u64>) -> u64 {
+    const USUAL: u64 = 200;
+    limit.map_or(USUAL, |limit| limit.min(USUAL))
+}
+
 fn reason_of(by: ForcedBy, otherwise: RouteReason) -> RouteReason {
     if by == ForcedBy::Rule { RouteReason::Rule } else { otherwise }
 }
@@ -146,8 +156,9 @@ fn among(
     needs: &Needs<'_>,
     policy: &Policy,
     settings: &Settings,
-    route: &Route,
+    (route, request): (&Route, &ChatRequest),
     signals: Option<&Signals>,
+    held: Option<&Held>,
 ) -> Result<RouteDecision, GatewayError> {
     let mut sieve = Sieve::default();
     let mut left = Vec::with_capacity(route.tiers.len());
@@ -160,7 +171,10 @@ fn among(
     if left.is_empty() {
         return Err(sieve.nothing_fits());
     }
-    let chosen = choose(policy, settings, route, &left, signals);
+    let mut chosen = choose(policy, settings, route, &left, signals);
+    if let Some(held) = held {
+        chosen = stay(chosen, held, &left, request);
+    }
     for (passed, why) in left.iter().zip(chosen.passed_over) {
         sieve.passed_over.push((format!("tier/{}", passed.tier.name), why));
     }
@@ -202,6 +216,21 @@ fn choose(
         candidate(settings, tier, Some(signals)).adequacy
     });
     by_loss(&candidates, (adequacy, place), policy.max_quality_loss, policy.confidence)
+}
+
+/// What was chosen, unless a cheaper tier than the conversation's was, and staying is worth it.
+fn stay(chosen: Chosen, held: &Held, left: &[Left<'_>], request: &ChatRequest) -> Chosen {
+    let place = left.iter().position(|left| left.tier.name == held.tier);
+    let Some(place) = place.filter(|place| *place > chosen.index) else { return chosen };
+    let bill = |place: usize| Bill {
+        price: left[place].targets.first().and_then(|target| target.model.price),
+        prompt_tokens: request.facts.prompt_tokens,
+        output_tokens: expected_output(request.max_output),
+    };
+    let Some(stay) = held.stay(&bill(place), &bill(chosen.index)) else { return chosen };
+    let mut passed_over = chosen.passed_over;
+    passed_over.resize(place, stay.to_string());
+    Chosen { index: place, reason: RouteReason::Session, passed_over }
 }
 
 /// What the classifier says about a tier. Its capability is its place among *all* tiers of the

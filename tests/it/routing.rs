@@ -1,5 +1,7 @@
 //! Which tier answers.
 
+use serde_json::json;
+
 use crate::support::{TestGateway, chat};
 
 #[tokio::test]
@@ -100,5 +102,36 @@ async fn an_explanation_says_where_the_quality_header_has_no_effect() {
     assert_eq!(explained["policy"]["max_quality_loss"], 0.02);
     let note = "x-semgate-max-quality-loss has no effect: the route goes by min_adequacy";
     assert_eq!(explained["notes"], serde_json::json!([note]));
+    gateway.finish().await;
+}
+
+#[tokio::test]
+async fn a_conversation_rises_at_once_and_falls_slowly() {
+    let quality = crate::support::CONFIG.replace(", min_adequacy: 0.0", "");
+    let gateway = TestGateway::of(&format!("{}\n  confidence: 0.5\n", quality.trim_end())).await;
+    let mut messages = Vec::new();
+    for (turn, (loss, target, reason)) in [
+        ("100%", "up/up-mini", "within_loss"),
+        ("0", "up/up-big", "abstained"),
+        ("100%", "up/up-big", "session"),
+        ("100%", "up/up-big", "session"),
+        ("100%", "up/up-mini", "within_loss"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        gateway.upstream.says("as you like");
+        messages.push(json!({"role": "user", "content": format!("question number {turn}")}));
+        let body = json!({"model": "auto", "messages": messages});
+        let answer = gateway.send(&body, &[("x-semgate-max-quality-loss", loss)]).await;
+        assert_eq!(answer.header("x-semgate-target"), target, "turn {turn}: {}", answer.text);
+        assert_eq!(gateway.record(&answer).await["route"]["reason"], reason, "turn {turn}");
+        messages.push(json!({"role": "assistant", "content": "as you like"}));
+    }
+    // The same words as a conversation of its own begin anew.
+    gateway.upstream.says("x");
+    let header = [("x-semgate-max-quality-loss", "100%")];
+    let answer = gateway.send(&chat("auto", "question number 2"), &header).await;
+    assert_eq!(answer.header("x-semgate-target"), "up/up-mini");
     gateway.finish().await;
 }

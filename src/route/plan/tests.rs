@@ -65,6 +65,28 @@ fn quality_mode_takes_the_cheapest_tier_within_the_loss_and_abstains_upward() {
 }
 
 #[test]
+fn a_conversation_keeps_its_tier_until_leaving_pays() {
+    let settings = settings(tiers(THRESHOLDS));
+    let plan = |adequacy, tier: &str, lower| {
+        let held = Some(Held { tier: tier.into(), lower, kept: 0 });
+        let outlook = Outlook { held, ..Outlook::default() };
+        let signals = Some(signals(adequacy));
+        decide_within(&auto(&settings), &request(9), &settings, signals.as_ref(), &outlook).unwrap()
+    };
+    let easy = [0.9, 0.9, 0.9];
+    let stays = plan(easy, "mid", 0);
+    assert_eq!((stays.tier.as_deref(), stays.reason), (Some("mid"), RouteReason::Session));
+    let expected = "good enough, but the conversation keeps its tier (turn 1 of 3)";
+    assert_eq!(why(&stays, "tier/small"), expected);
+    assert_eq!(names(&stays), ["medium", "big"]);
+    assert_eq!(plan(easy, "mid", 2).reason, RouteReason::Adequate);
+    let rises = plan([0.1, 0.2, 0.3], "mid", 0);
+    assert_eq!((rises.tier.as_deref(), rises.reason), (Some("frontier"), RouteReason::LastTier));
+    assert_eq!(plan(easy, "small", 0).reason, RouteReason::Adequate);
+    assert_eq!(plan(easy, "gone", 0).reason, RouteReason::Adequate);
+}
+
+#[test]
 fn a_cheaper_baseline_is_where_quality_mode_stops() {
     let mut settings = settings(tiers([None, None]));
     settings.routing.baseline = settings.model("mini").cloned();

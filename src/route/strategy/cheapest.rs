@@ -5,10 +5,7 @@ use crate::config::settings::Model;
 use crate::dialect::openai::request::Facts;
 use crate::price::Money;
 use crate::route::estimate_cost;
-
-/// Completion tokens expected where nothing limits them to fewer. A limit above it is a guard, not
-/// what is expected: counted in full it would let the output price alone decide.
-const EXPECTED_OUTPUT: u64 = 200;
+use crate::route::plan::expected_output;
 
 /// In rising cost; unknown prices last, equals in the order of the file.
 pub(super) fn order(
@@ -16,7 +13,7 @@ pub(super) fn order(
     facts: &Facts,
     max_output: Option<u64>,
 ) -> Vec<(usize, Why)> {
-    let output = max_output.map_or(EXPECTED_OUTPUT, |limit| limit.min(EXPECTED_OUTPUT));
+    let output = expected_output(max_output);
     let mut order: Vec<(usize, Option<Money>)> = models
         .iter()
         .enumerate()

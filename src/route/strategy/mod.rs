@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use super::plan::{Sieve, tier_of};
 use super::require::{Needs, Strictness};
+use super::session::Held;
 use super::{RouteDecision, RouteReason};
 use crate::config::settings::{Model, Route, Settings};
 use crate::dialect::openai::ChatRequest;
@@ -38,7 +39,7 @@ pub enum Strategy {
     Fastest,
 }
 
-/// What strategies are told from outside request and configuration.
+/// What a plan is told from outside request and configuration.
 #[derive(Debug, Clone, Default)]
 pub struct Outlook {
     /// Decides the draw of `weighted`; equal for the requests of a conversation.
@@ -48,6 +49,8 @@ pub struct Outlook {
     pub chance: Option<f64>,
     /// What is known of targets, by their label. One that is missing is well and unmeasured.
     pub seen: HashMap<String, Seen>,
+    /// What the conversation's last turn has left, where the classifier chooses.
+    pub held: Option<Held>,
 }
 
 /// What is known of one target.
