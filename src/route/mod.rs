@@ -2,6 +2,7 @@
 //! the weights at start.
 
 mod choose;
+pub mod evidence;
 pub mod features;
 pub mod heads;
 mod lexicon;
