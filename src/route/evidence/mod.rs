@@ -5,10 +5,17 @@
 //! - [`inputs`], [`fold`]: what the heads read of a prompt, and the short way from it to a decision
 //! - [`ridge`]: regression from sums that merge, its penalty averaged by evidence
 //! - [`gain`], [`blend`]: the three heads of a pair, and the ranking while labels are few
+//! - [`crossfit`], [`bound`], [`promise`]: scores that have not seen their label, exact bounds, and
+//!   the threshold that keeps a stated loss
+//! - [`measure`]: how good a router was
 
 pub mod blend;
+pub mod bound;
 mod cholesky;
+pub mod crossfit;
 pub mod fold;
 pub mod gain;
 pub mod inputs;
+pub mod measure;
+pub mod promise;
 pub mod ridge;
