@@ -7,11 +7,13 @@
 //! - [`gain`], [`blend`]: the three heads of a pair, and the ranking while labels are few
 //! - [`crossfit`], [`bound`], [`promise`]: scores that have not seen their label, exact bounds, and
 //!   the threshold that keeps a stated loss
+//! - [`shift`], [`clusters`]: whether the traffic still is that of the calibration
 //! - [`measure`]: how good a router was
 
 pub mod blend;
 pub mod bound;
 mod cholesky;
+pub mod clusters;
 pub mod crossfit;
 pub mod fold;
 pub mod gain;
@@ -19,3 +21,4 @@ pub mod inputs;
 pub mod measure;
 pub mod promise;
 pub mod ridge;
+pub mod shift;
