@@ -34,10 +34,14 @@ pub struct Place {
 }
 
 impl Place {
-    /// By the request's messages. O(n) in their bytes.
-    pub fn of(asked: &Asked) -> Self {
+    /// By the request's messages, O(n) in their bytes; `None` where no classifier chooses.
+    pub fn of(asked: &Asked) -> Option<Self> {
+        if !asked.classifies() {
+            return None;
+        }
         let messages = asked.request.body.get("messages").and_then(Value::as_array);
-        Self::among(&asked.lane().tenant, &asked.lane().route, messages.map_or(&[], Vec::as_slice))
+        let lane = asked.lane();
+        Some(Self::among(&lane.tenant, &lane.route, messages.map_or(&[], Vec::as_slice)))
     }
 
     fn among(tenant: &str, route: &str, messages: &[Value]) -> Self {
@@ -58,8 +62,8 @@ impl Place {
 impl Gateway {
     /// A turn was answered from memory: the conversation stands where it stood.
     pub(super) fn carry(&self, asked: &Asked) {
-        if asked.classifies() {
-            self.conversations.carry(&Place::of(asked));
+        if let Some(place) = Place::of(asked) {
+            self.conversations.carry(&place);
         }
     }
 }

@@ -19,7 +19,7 @@ impl Gateway {
         asked: &Asked,
         signals: Option<&Signals>,
     ) -> Result<RouteDecision, GatewayError> {
-        self.plan_within(asked, signals, &self.outlook(asked))
+        self.plan_within(asked, signals, &self.outlook(asked, Place::of(asked)))
     }
 
     /// As [`Self::plan`], and the conversation's next turn will know.
@@ -28,13 +28,14 @@ impl Gateway {
         asked: &Asked,
         signals: Option<&Signals>,
     ) -> Result<RouteDecision, GatewayError> {
-        let outlook = self.outlook(asked);
+        let place = Place::of(asked);
+        let outlook = self.outlook(asked, place);
         let decision = self.plan_within(asked, signals, &outlook)?;
-        if let Some(tier) = decision.tier.clone().filter(|_| asked.classifies()) {
+        if let (Some(place), Some(tier)) = (place, decision.tier.clone()) {
             let lower = decision.reason == RouteReason::Session;
             let tokens = asked.request.facts.prompt_tokens;
             let session = Session::after(outlook.held.as_ref(), tier, lower, tokens, asked.now);
-            self.conversations.note(&Place::of(asked), session);
+            self.conversations.note(&place, session);
         }
         Ok(decision)
     }
@@ -49,9 +50,8 @@ impl Gateway {
     }
 
     /// Empty where nobody asks for it.
-    fn outlook(&self, asked: &Asked) -> Outlook {
+    fn outlook(&self, asked: &Asked, place: Option<Place>) -> Outlook {
         let Choice::Strategy { route, strategy } = &asked.policy.choice else {
-            let place = asked.classifies().then(|| Place::of(asked));
             let held = place.and_then(|place| self.conversations.held(&place, asked.now));
             return Outlook { held, ..Outlook::default() };
         };
