@@ -10,6 +10,7 @@ mod keys;
 mod load;
 mod model;
 mod replay;
+mod router;
 mod serve;
 
 use std::fmt;
@@ -45,6 +46,7 @@ enum Command {
     Model(model::Args),
     Keys(keys::Args),
     Cache(cache::Args),
+    Router(router::Args),
 }
 
 /// Why a command ended without doing its work.
@@ -92,6 +94,7 @@ pub fn run() -> ExitCode {
         Command::Model(args) => model::run(&args, &env),
         Command::Keys(args) => keys::run(&args),
         Command::Cache(args) => cache::run(&args, &env),
+        Command::Router(args) => router::run(&args, &env),
     };
     let (why, code) = match done {
         Ok(()) => return ExitCode::SUCCESS,

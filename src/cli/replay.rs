@@ -237,7 +237,7 @@ fn create(path: &Path) -> Result<BufWriter<File>, Failure> {
 }
 
 /// A bar on a terminal, nothing elsewhere.
-fn progress(rows: usize, what: &'static str) -> ProgressBar {
+pub(super) fn progress(rows: usize, what: &'static str) -> ProgressBar {
     let bar = ProgressBar::new(rows as u64).with_message(what);
     let style = ProgressStyle::with_template("{msg:10} {wide_bar} {pos}/{len} {eta}");
     bar.set_style(style.expect("the template is valid"));

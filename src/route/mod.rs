@@ -1,12 +1,15 @@
 //! Which tier answers: requirements, features, trained heads, and the plan. Pure but for reading
-//! the weights at start.
+//! the weights at start, and but for [`recorded`], which reads what the router is trained on and
+//! measured with.
 
 mod choose;
+pub mod eval;
 pub mod evidence;
 pub mod features;
 pub mod heads;
 mod lexicon;
 pub mod plan;
+pub mod recorded;
 mod require;
 mod scan;
 pub mod session;

@@ -46,6 +46,8 @@ fn every_command_has_help_with_an_example() {
         &["cache"],
         &["cache", "stats"],
         &["cache", "purge"],
+        &["router"],
+        &["router", "eval"],
     ];
     for command in commands {
         let help = Home::new().run(&[command, &["--help"][..]].concat()).exits(0);

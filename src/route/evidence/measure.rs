@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
+use serde::Serialize;
 
 /// Points of the curve are the scores' quantiles at so many steps.
 const BINS: usize = 10;
@@ -150,7 +151,7 @@ pub fn calibration_error(rows: &[(f64, f64)]) -> f64 {
 }
 
 /// A figure and its 95 % interval.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Figure {
     pub value: f64,
     pub low: f64,
