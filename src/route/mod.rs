@@ -6,6 +6,7 @@ mod choose;
 pub mod eval;
 pub mod evidence;
 pub mod features;
+pub mod fit;
 pub mod heads;
 mod lexicon;
 pub mod plan;

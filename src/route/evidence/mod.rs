@@ -12,7 +12,7 @@
 
 pub mod blend;
 pub mod bound;
-mod cholesky;
+pub(in crate::route) mod cholesky;
 pub mod clusters;
 pub mod crossfit;
 pub mod fold;
