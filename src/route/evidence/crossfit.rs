@@ -8,7 +8,7 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
 
-use super::gain::{Heads, Labelled};
+use super::gain::{Heads, Labelled, Sums};
 
 /// Folds that the recipe was measured with.
 pub const FOLDS: usize = 5;
@@ -27,19 +27,49 @@ pub fn folds(groups: &[u64], count: usize, seed: u64) -> Vec<usize> {
 
 /// The expected gain of each row, by heads that have seen no row of its fold.
 pub fn out_of_fold(rows: &[Labelled<'_>], folds: &[usize], width: usize) -> Vec<f64> {
+    let (gains, _) = fold_sums(rows, folds, width, false);
+    gains
+}
+
+/// The same, and the heads learnt from all rows: what is tested, and what then decides.
+pub fn with_heads(rows: &[Labelled<'_>], folds: &[usize], width: usize) -> (Vec<f64>, Heads) {
+    let (gains, heads) = fold_sums(rows, folds, width, true);
+    (gains, heads.expect("invariant: asked for"))
+}
+
+/// Both, from sums over each fold: those of the other folds are added up, so that no rounding of
+/// a label that was taken out again remains.
+fn fold_sums(
+    rows: &[Labelled<'_>],
+    folds: &[usize],
+    width: usize,
+    wants_heads: bool,
+) -> (Vec<f64>, Option<Heads>) {
     debug_assert_eq!(rows.len(), folds.len());
+    let count = folds.iter().max().map_or(0, |last| last + 1);
+    let pick = |takes: &dyn Fn(usize) -> bool| -> Vec<Labelled<'_>> {
+        let picked = rows.iter().zip(folds).filter(|(_, fold)| takes(**fold));
+        picked.map(|(row, _)| *row).collect()
+    };
+    let parts: Vec<Sums> =
+        (0..count).map(|fold| Sums::of(&pick(&|other| other == fold), width)).collect();
+    let add_up = |takes: &dyn Fn(usize) -> bool| {
+        let mut sums = Sums::of(&[], width);
+        parts.iter().enumerate().filter(|(n, _)| takes(*n)).for_each(|(_, part)| sums.merge(part));
+        sums
+    };
     let mut gains = vec![0.0; rows.len()];
-    for fold in 0..folds.iter().max().map_or(0, |last| last + 1) {
-        let others = rows.iter().zip(folds).filter(|(_, own)| **own != fold);
-        let others: Vec<Labelled<'_>> = others.map(|(row, _)| *row).collect();
-        let heads = Heads::learn(&others, width);
+    for fold in 0..count {
+        let others = |other: usize| other != fold;
+        let heads = Heads::learn_with(&pick(&others), &add_up(&others));
         for ((gain, row), own) in gains.iter_mut().zip(rows).zip(folds) {
             if *own == fold {
                 *gain = heads.gain(row.x);
             }
         }
     }
-    gains
+    let heads = wants_heads.then(|| Heads::learn_with(rows, &add_up(&|_| true)));
+    (gains, heads)
 }
 
 #[cfg(test)]

@@ -109,6 +109,31 @@ impl Tally {
     }
 }
 
+/// The sums of the first two heads, which do not depend on any fit: folds can share them.
+#[derive(Debug, Clone)]
+pub(super) struct Sums {
+    differ: Moments,
+    winner: Moments,
+}
+
+impl Sums {
+    /// Of some rows.
+    pub fn of(rows: &[Labelled<'_>], width: usize) -> Self {
+        let (mut differ, mut winner) = (Moments::new(width), Moments::new(width));
+        let size = |row: &Labelled<'_>| row.gain.clamp(-1.0, 1.0).abs();
+        differ.add_all(rows.iter().map(|row| (row.x, size(row), row.weight)));
+        let won = rows.iter().filter(|row| size(row) > NO_WIN);
+        winner.add_all(won.map(|row| (row.x, row.gain.signum(), row.weight * size(row))));
+        Self { differ, winner }
+    }
+
+    /// Adds those of other rows.
+    pub fn merge(&mut self, other: &Self) {
+        self.differ.merge(&other.differ);
+        self.winner.merge(&other.winner);
+    }
+}
+
 /// The fitted heads of a pair.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,18 +147,21 @@ pub struct Heads {
 impl Heads {
     /// Learns from labels that are all there: every row counts by what all say of it.
     pub fn learn(rows: &[Labelled<'_>], width: usize) -> Self {
-        let mut tally = Tally::new(width);
-        for row in rows {
-            tally.differ.add(row.x, row.gain.clamp(-1.0, 1.0).abs(), row.weight);
-        }
-        let first = Self { differ: tally.differ.fit(0.0).line, ..Self::blank(width) };
-        tally.differ = Moments::new(width);
-        for row in rows {
-            tally.add(row, Some(&first));
-        }
-        let winner = tally.winner.fit(0.0).line;
-        let gain = tally.gain.fit(LENGTH_SLOPE / f64::from(LENGTH_SCALE)).line;
-        Self { winner, gain, labels: tally.labels(), ..first }
+        Self::learn_with(rows, &Sums::of(rows, width))
+    }
+
+    /// The same, from the rows and what [`Sums`] holds of them.
+    pub(super) fn learn_with(rows: &[Labelled<'_>], sums: &Sums) -> Self {
+        let width = sums.differ.width();
+        let differ = sums.differ.fit(0.0).line;
+        let first = Self { differ, winner: sums.winner.fit(0.0).line, ..Self::blank(width) };
+        let mut gain = Moments::new(width);
+        gain.add_all(rows.iter().map(|row| {
+            let weight = row.weight / first.differ(row.x).max(LEAST_DIFFER);
+            (row.x, row.gain.clamp(-1.0, 1.0), weight)
+        }));
+        let gain = gain.fit(LENGTH_SLOPE / f64::from(LENGTH_SCALE)).line;
+        Self { gain, labels: sums.differ.rows(), ..first }
     }
 
     fn blank(width: usize) -> Self {
