@@ -177,24 +177,38 @@ pub fn figure(
     statistic: impl Fn(&[usize]) -> Option<f64>,
 ) -> Option<Figure> {
     let value = statistic(&units.concat())?;
+    let mut drawn: Vec<f64> =
+        draws(units, resamples, seed, statistic).into_iter().flatten().collect();
+    drawn.sort_by(f64::total_cmp);
+    let at = |share: f64| percentile(&drawn, share).unwrap_or(value);
+    Some(Figure { value, low: at(0.025), high: at(0.975) })
+}
+
+/// The statistic on each of `resamples` draws of the units with replacement.
+pub fn draws(
+    units: &[Vec<usize>],
+    resamples: usize,
+    seed: u64,
+    statistic: impl Fn(&[usize]) -> Option<f64>,
+) -> Vec<Option<f64>> {
     let mut rng = SmallRng::seed_from_u64(seed);
     let mut rows = Vec::new();
-    let mut drawn = Vec::with_capacity(resamples);
-    for _ in 0..resamples {
-        rows.clear();
-        for _ in units {
-            rows.extend(&units[rng.random_range(0..units.len())]);
-        }
-        drawn.extend(statistic(&rows));
-    }
-    drawn.sort_by(f64::total_cmp);
-    let at = |share: f64| {
-        let Some(end) = drawn.len().checked_sub(1) else { return value };
-        let place = share * end as f64;
-        let (below, above) = (drawn[place.floor() as usize], drawn[place.ceil() as usize]);
-        below + (above - below) * place.fract()
-    };
-    Some(Figure { value, low: at(0.025), high: at(0.975) })
+    (0..resamples)
+        .map(|_| {
+            rows.clear();
+            for _ in units {
+                rows.extend(&units[rng.random_range(0..units.len())]);
+            }
+            statistic(&rows)
+        })
+        .collect()
+}
+
+/// The value below which such a share of the sorted values lies, interpolated; `None` of none.
+pub fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
+    let place = share * sorted.len().checked_sub(1)? as f64;
+    let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
+    Some(below + (above - below) * place.fract())
 }
 
 /// The difference of two statistics of the same rows: both are taken from each resample, so that
