@@ -13,13 +13,17 @@ mod explain;
 mod feedback;
 mod flight;
 mod follow;
+mod learnt;
 mod listen;
 mod outlook;
+mod probing;
 mod recall;
 mod rehearse;
 mod reply;
 mod settle;
 mod stream;
+mod teach;
+mod trial;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -47,7 +51,8 @@ use crate::jobs::Jobs;
 use crate::now::{Now, Stopwatch};
 use crate::policy::{self, Choice, Policy, RequestHeaders};
 use crate::record::{OpenRecord, Recorder};
-use crate::route::{Features, Heads, RouteDecision, Signals, plan};
+use crate::route::learn::{Archive, Learner, School};
+use crate::route::{Heads, RouteDecision, plan};
 
 pub use explain::Explanation;
 pub use rehearse::Rehearsal;
@@ -58,9 +63,9 @@ use conversation::Conversations;
 use errand::Errand;
 use flight::{Aboard, Flights};
 use follow::Boarding;
-use recall::Recall;
 use reply::Answered;
 use settle::Claim;
+use teach::Look;
 
 /// Where a plan names no model's own limit.
 const DEFAULT_TOTAL: Duration = Duration::from_secs(600);
@@ -85,6 +90,8 @@ pub struct Gateway {
     embedder: Option<Embedder>,
     /// Trained heads that fit the embedder; `None` without one.
     heads: Option<Heads>,
+    /// What was learnt of the traffic; as long as there are heads.
+    learner: Option<Arc<Learner>>,
     recorder: Arc<Recorder>,
     in_flight: Arc<Semaphore>,
     max_in_flight: usize,
@@ -145,6 +152,7 @@ impl Gateway {
         let max_in_flight = settings.server.max_in_flight;
         let in_flight = Arc::new(Semaphore::new(max_in_flight));
         let draining = AtomicBool::new(false);
+        let learner = heads.as_ref().map(|heads| Arc::new(learner(heads, &settings, None)));
         let state = State::new(settings);
         let dispatcher = Dispatcher::new(state.settings.clone())
             .map_err(|error| GatewayError::Internal { log: error.to_string() })?;
@@ -166,12 +174,23 @@ impl Gateway {
             conversations: Conversations::default(),
             embedder,
             heads,
+            learner,
             recorder,
             in_flight,
             max_in_flight,
             draining,
             cut,
         })
+    }
+
+    /// The same gateway, with what it had learnt in an archive; what it learns goes there.
+    #[must_use]
+    pub fn remembering(mut self, archive: Archive) -> Self {
+        let settings = self.settings();
+        if let Some(heads) = &self.heads {
+            self.learner = Some(Arc::new(learner(heads, &settings, Some(archive))));
+        }
+        self
     }
 
     /// The life of a chat request. The record is opened first and closed last, whatever happens.
@@ -220,14 +239,15 @@ impl Gateway {
             }
             Err(error) => return Answered::instead(error, &asked, reserve.as_ref(), record),
         };
-        let decision = self.decide(&asked, &memory, record)?;
+        let look = self.look(&asked, &memory);
+        let decision = self.decide(&asked, look.as_ref(), record)?;
         let order = order(&asked, &decision, record);
         let asked_usage = asked.request.include_usage;
         let aboard = Aboard::new();
         let errand = Errand {
             dispatcher: self.dispatcher.clone(),
             order,
-            claim: Claim::new(self, asked, &memory, permit),
+            claim: Claim::new(self, asked, &memory, look.as_ref(), permit),
             reserve,
             record: record.hand_over(),
             aboard: aboard.clone(),
@@ -265,12 +285,13 @@ impl Gateway {
     fn decide(
         &self,
         asked: &Asked,
-        memory: &Recall,
+        look: Option<&Look>,
         record: &mut OpenRecord,
     ) -> Result<RouteDecision, GatewayError> {
         let watch = Stopwatch::start();
-        let signals = self.signals(asked, memory);
+        let signals = self.signals(asked, look);
         let decision = self.plan_turn(asked, signals.as_ref())?;
+        self.show(asked, look, &decision, record.id());
         record.step("decide", watch.ms());
         record.decision(&decision);
         Ok(match asked.settings.routing.mode {
@@ -280,16 +301,12 @@ impl Gateway {
             }
         })
     }
+}
 
-    /// What the classifier says; `None` when it is not needed or had no vector.
-    fn signals(&self, asked: &Asked, memory: &Recall) -> Option<Signals> {
-        if !asked.classifies() {
-            return None;
-        }
-        let embedding = memory.embedding()?;
-        let features = Features::of(&asked.request);
-        Some(self.heads.as_ref()?.signals(&embedding.vector, features))
-    }
+/// What learns from here on, beginning with what the archive holds.
+fn learner(heads: &Heads, settings: &Settings, archive: Option<Archive>) -> Learner {
+    let school = School::new(Arc::new(heads.basis().clone()), &heads.file().hash, settings);
+    Learner::start(school, archive, Now::read())
 }
 
 /// guard → resolve, on a decoded request.

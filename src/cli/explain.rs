@@ -64,7 +64,7 @@ pub fn run(args: &Args, env: &Env) -> Result<(), Failure> {
             let (_cut, cutting) = watch::channel(false);
             let kept =
                 settings.cache.persistence.enabled.then(|| Paths::find(env).cache.join(FILE));
-            let gateway = load::gateway(settings, env, Keep::InMemory, cutting)?;
+            let gateway = load::gateway(settings, env, Keep::Read, cutting)?;
             let explained = block_on(async {
                 let caller = gateway.caller_of_tenant(args.tenant.as_deref())?;
                 if let Some(file) = kept.filter(|file| file.exists()) {

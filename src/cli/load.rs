@@ -13,6 +13,7 @@ use crate::embed::Embedder;
 use crate::gateway::Gateway;
 use crate::record::Recorder;
 use crate::route::Heads;
+use crate::route::learn::{Archive, FILE};
 
 use super::{Failure, remark};
 
@@ -60,7 +61,28 @@ pub fn models(
 pub enum Keep {
     /// Reads and writes them, if the configuration has it so.
     InFile,
-    InMemory,
+    /// Of what was learnt, reads what there is; answers are read where they are asked for.
+    Read,
+    /// Reads and writes what was learnt; answers are none of its business.
+    State,
+}
+
+/// What the router has learnt. Without its file it learns in memory: it is no reason not to serve.
+pub fn archive(heads: &Heads, env: &Env, keep: Keep) -> Option<Archive> {
+    let folder = Paths::find(env).state;
+    let inputs = heads.inputs();
+    let opened = match keep {
+        Keep::InFile | Keep::State => Archive::open(&folder, &inputs).map(Some),
+        Keep::Read => Archive::read(&folder, &inputs),
+    };
+    opened.unwrap_or_else(|fault| {
+        let file = folder.join(FILE);
+        remark(format_args!(
+            "warning: {}: {fault}; what the router learns is kept in memory only",
+            file.display()
+        ));
+        None
+    })
 }
 
 /// The whole gateway, without listeners.
@@ -78,7 +100,14 @@ pub fn gateway(
         let identity = embedder.as_ref().map(Embedder::identity);
         cache = cache.keep_in(&Paths::find(env).cache, identity).map_err(Failure::failed)?;
     }
-    Gateway::new(settings, embedder, heads, cache, Arc::new(recorder), cut)
-        .map(Arc::new)
-        .map_err(|error| Failure::failed(error.log()))
+    let archive = match &heads {
+        Some(heads) if settings.routing.tiers.len() > 1 => archive(heads, env, keep),
+        _ => None,
+    };
+    let gateway = Gateway::new(settings, embedder, heads, cache, Arc::new(recorder), cut)
+        .map_err(|error| Failure::failed(error.log()))?;
+    Ok(Arc::new(match archive {
+        Some(archive) => gateway.remembering(archive),
+        None => gateway,
+    }))
 }

@@ -226,6 +226,7 @@ fn routing(routing: &Routing, written: &RawRouting) -> RawRouting {
         mode: mode(routing.mode),
         max_quality_loss: key(Share(routing.max_quality_loss)),
         confidence: key(Share(routing.confidence)),
+        shadow: key(Share(routing.shadow)),
         baseline: routing.baseline.as_ref().and_then(|model| text(&model.name)),
         tiers: list(&routing.tiers, |tier| RawTier {
             name: text(&tier.name),

@@ -215,6 +215,8 @@ pub struct Routing {
     /// Share in [0, 1].
     pub max_quality_loss: f64,
     pub confidence: f64,
+    /// Share of the requests for which another tier is asked as well, to learn from.
+    pub shadow: f64,
     /// The model that savings are counted against; `None` only without tiers.
     pub baseline: Option<Arc<Model>>,
     /// Cheapest first. May be empty: then only named models can be asked.

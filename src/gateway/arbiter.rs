@@ -34,7 +34,7 @@ pub fn arbiter(jobs: Jobs, runtime: Handle) -> Arbiter {
 }
 
 /// `None` where the texts are too long to be judged whole, by our limit or by the model's.
-fn question(pair: &OpenPair) -> Option<Ask> {
+pub(super) fn question(pair: &OpenPair) -> Option<Ask> {
     let [a, b] = &pair.answers;
     let body = model::request(&pair.model.id, &pair.question, a, b)?;
     let request = ChatRequest::decode(Bytes::from(body.to_string())).ok()?;

@@ -80,7 +80,7 @@ impl Gateway {
 
     /// Asks upstream what was served from memory, and has the two answers compared.
     fn shadow(&self, asked: &Asked, memory: &Recall) {
-        let signals = self.signals(asked, memory);
+        let signals = self.signals(asked, self.look(asked, memory).as_ref());
         let decision = self.plan(asked, signals.as_ref());
         let Ok(decision) = decision else { return };
         let Some(pending) = memory.pending.clone() else { return };
@@ -115,7 +115,7 @@ fn renewed(
 
 impl Asked {
     /// The request as a job: without the caller's trace, which ends with its own answer.
-    fn beside(&self, what: What, decision: &RouteDecision) -> Ask {
+    pub(super) fn beside(&self, what: What, decision: &RouteDecision) -> Ask {
         let traced = ["traceparent", "tracestate"];
         let forward = self.headers.forward.iter();
         Ask {

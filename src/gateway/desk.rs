@@ -145,6 +145,9 @@ impl Gateway {
                 || name.strip_prefix("tier/").is_some_and(|it| in_force.tier(it).is_some());
             in_force.route(name).is_some() || in_force.model(name).is_some() || is_tier()
         });
+        if let Some(learner) = &self.learner {
+            metrics.route.standings(&learner.standings());
+        }
         let queued = self.embedder.as_ref().map_or(0, |embedder| embedder.queued());
         metrics.embed_queue.set(queued as i64);
         let free = self.in_flight.available_permits();
@@ -181,6 +184,9 @@ impl Gateway {
         self.dispatcher.reload(state.settings.clone())?;
         self.recorder.learn_targets(&state.settings);
         self.cache.keep_expired(&state.settings.cache);
+        if let Some(learner) = &self.learner {
+            learner.reload(&state.settings);
+        }
         self.state.store(state);
         Ok(changed.into_iter().filter(|(_, changed)| *changed).map(|(what, _)| what).collect())
     }

@@ -51,6 +51,9 @@ impl Gateway {
                 return Err(GatewayError::UnknownUrl { message });
             }
         };
+        if is_first && let Some(id) = parse_id(&said.id) {
+            self.hear_feedback(id, said.label, call.now.wall);
+        }
         let (cache, now) = (self.cache.clone(), call.now);
         // Removing an entry from the file waits for the disk: not on a thread that serves requests.
         let done = tokio::task::spawn_blocking(move || {

@@ -2,7 +2,7 @@
 
 use crate::error::GatewayError;
 use crate::policy::Choice;
-use crate::route::session::Session;
+use crate::route::session::{Held, Session};
 use crate::route::strategy::seed;
 use crate::route::{Outlook, RouteDecision, RouteReason, Signals, Strategy, decide_within};
 
@@ -38,6 +38,11 @@ impl Gateway {
             self.conversations.note(&place, session);
         }
         Ok(decision)
+    }
+
+    /// What the conversation's turn before this one has left.
+    pub(super) fn held(&self, asked: &Asked) -> Option<Held> {
+        self.conversations.held(&Place::of(asked)?, asked.now)
     }
 
     fn plan_within(

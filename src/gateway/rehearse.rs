@@ -63,7 +63,7 @@ impl Gateway {
         let key =
             identify(&asked.request, &asked.caller, &asked.policy, &settings.cache, asked.life);
         let memory = self.recall(&asked, key, &mut record).await;
-        let signals = self.signals(&asked, &memory);
+        let signals = self.signals(&asked, self.look(&asked, &memory).as_ref());
         let decision = self.plan(&asked, signals.as_ref());
         let status = record.status_line();
         Ok(Rehearsal { asked, memory, decision, key, status })

@@ -27,6 +27,8 @@ use crate::route::Planned;
 
 use super::errand::{Landed, Origin};
 use super::recall::Recall;
+use super::teach::Look;
+use super::trial::Trial;
 use super::{Asked, Gateway};
 
 /// Bytes of a streamed answer that a record with content keeps at most.
@@ -39,6 +41,8 @@ pub struct Claim {
     cache: Arc<Cache>,
     /// `None`: this answer is not to be stored.
     admission: Option<Admission>,
+    /// `None`: nobody else is asked.
+    trial: Option<Trial>,
     permit: OwnedSemaphorePermit,
 }
 
@@ -55,6 +59,8 @@ pub struct Settlement {
     baseline: Option<Arc<Model>>,
     /// `None`: this answer is not to be stored.
     admission: Option<Admission>,
+    /// `None`: nobody else is asked.
+    trial: Option<Trial>,
     /// Held until the answer has come.
     _permit: OwnedSemaphorePermit,
 }
@@ -73,10 +79,12 @@ impl Claim {
         gateway: &Gateway,
         asked: Asked,
         memory: &Recall,
+        look: Option<&Look>,
         permit: OwnedSemaphorePermit,
     ) -> Self {
         let admission = Admission::of(&asked, memory);
-        Self { cache: gateway.cache.clone(), admission, asked, permit }
+        let trial = gateway.draw_trial(&asked, look);
+        Self { cache: gateway.cache.clone(), admission, trial, asked, permit }
     }
 
     /// `planned` answers under this status, in the attempt at this place of the record's log.
@@ -88,6 +96,7 @@ impl Claim {
             attempt,
             baseline: baseline(&self.asked),
             admission: self.admission,
+            trial: self.trial,
             asked: self.asked,
             _permit: self.permit,
         }
@@ -109,9 +118,9 @@ impl Settlement {
         }
     }
 
-    /// Whether the answer's events are worth keeping: they will be stored, or recorded.
+    /// Whether the answer's events are worth keeping: they will be stored, compared or recorded.
     pub fn wants_answer(&self) -> bool {
-        self.admission.is_some() || self.asked.settings.telemetry.content
+        self.admission.is_some() || self.trial.is_some() || self.asked.settings.telemetry.content
     }
 
     /// A whole answer: settled at once, its bytes untouched. The outcome is left to the errand.
@@ -128,8 +137,16 @@ impl Settlement {
         let bill = self.bill(&usage, record);
         let shareable = self.store(completion, &bytes, &usage, bill.cost, record).is_ok();
         record.stored(shareable);
+        self.compare(&bytes, completion);
         record.response(&bytes);
         Landed { origin, body: Some(bytes), usage, shareable, closing: Bytes::new() }
+    }
+
+    /// Has a complete answer compared with another tier's, if it was drawn.
+    pub fn compare(&self, body: &Bytes, completion: &Completion) {
+        if let Some(trial) = &self.trial {
+            trial.begin(self.planned.tier.as_deref(), body, completion);
+        }
     }
 
     /// Books usage and cost into the record.

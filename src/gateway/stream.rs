@@ -160,6 +160,7 @@ impl Pump {
                     self.settlement.store(&completion, body, &usage, bill.cost, &self.record);
                 shareable = stored.is_ok();
                 self.record.stored(shareable);
+                self.settlement.compare(body, &completion);
             }
             self.record.response(body);
         }

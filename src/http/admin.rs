@@ -2,6 +2,7 @@
 //! metrics wants the token; metrics want it from beyond loopback.
 
 mod cache;
+mod router;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -54,6 +55,7 @@ pub fn router(gateway: Arc<Gateway>, token: &SecretString) -> Router {
         .route("/admin/v1/spend", get(spend))
         .route("/metrics", get(metrics))
         .merge(cache::routes())
+        .merge(router::routes())
         .fallback(unknown)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(plane.clone(), authorise))

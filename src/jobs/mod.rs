@@ -58,6 +58,10 @@ pub enum What {
     Shadow,
     /// A model compares two answers.
     Judge,
+    /// Another tier is asked what one has answered, for the router to learn from.
+    RouteShadow,
+    /// A model is asked questions with known answers.
+    Probe,
 }
 
 impl What {
@@ -67,6 +71,8 @@ impl What {
             Self::Refresh => "refresh",
             Self::Shadow => "shadow",
             Self::Judge => "judge",
+            Self::RouteShadow => "route_shadow",
+            Self::Probe => "probe",
         }
     }
 }
@@ -160,7 +166,9 @@ impl Jobs {
         let shared = &self.0;
         let (places, slots) = match ask.what {
             What::Judge => (MAX_JUDGING, &shared.judge_slots),
-            What::Refresh | What::Shadow => (MAX_JOBS, &shared.slots),
+            What::Refresh | What::Shadow | What::RouteShadow | What::Probe => {
+                (MAX_JOBS, &shared.slots)
+            }
         };
         let place = Place::take(&shared.open, places);
         let (Some(place), Ok(runtime), false) = (place, Handle::try_current(), slots.is_closed())

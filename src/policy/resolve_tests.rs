@@ -90,6 +90,7 @@ fn settings() -> Settings {
             mode: Mode::Enforce,
             max_quality_loss: 0.02,
             confidence: 0.9,
+            shadow: 0.0,
             baseline: Some(big.clone()),
             tiers: vec![small.clone(), mid.clone(), frontier.clone()],
             rules: Vec::new(),

@@ -208,6 +208,24 @@ pub struct RouteNote {
     pub target: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
+    /// What the choice is expected to cost in quality.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss: Option<LossNote>,
+}
+
+/// Quality expected to be lost against the strongest tier, 0 to 1, and what that rests on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LossNote {
+    /// Of this request.
+    pub expected: f64,
+    /// Of the mean of such requests, from above.
+    pub bound: f64,
+    /// `labels`, `heads`, or `baseline`, which loses nothing.
+    pub evidence: &'static str,
+    /// Labels of this traffic that it rests on.
+    pub labels: usize,
+    /// Version of what was learnt; 0 before the first.
+    pub version: u32,
 }
 
 /// One upstream attempt.

@@ -13,6 +13,7 @@ use prometheus::{
 use super::OwnWork;
 use super::cache_metrics::CacheMetrics;
 use super::decision::{Attempt, DecisionRecord};
+use super::route_metrics::RouteMetrics;
 use crate::dialect::Usage;
 use crate::price::Money;
 
@@ -41,6 +42,7 @@ pub struct Metrics {
     pub cache_bytes: IntGauge,
     pub cache_followers: IntGauge,
     pub cache: CacheMetrics,
+    pub route: RouteMetrics,
     pub embed_queue: IntGauge,
     pub in_flight: IntGauge,
     pub target_healthy: IntGaugeVec,
@@ -52,7 +54,8 @@ pub(super) const OVERHEAD_STEPS: [&str; 5] = ["exact", "embed", "search", "verif
 
 /// What the gateway spends money on for itself: failed attempts, what it asks to learn, and its jobs
 /// (`jobs::What`).
-const OWN_SPEND: [&str; 5] = ["retry", "exploration", "shadow", "refresh", "judge"];
+const OWN_SPEND: [&str; 7] =
+    ["retry", "exploration", "shadow", "refresh", "judge", "route_shadow", "probe"];
 
 const UPSTREAM_BUCKETS: [f64; 12] =
     [0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0];
@@ -135,6 +138,7 @@ impl Metrics {
                 "Requests that share the upstream call of an equal one at this moment.",
             ),
             cache: CacheMetrics::new(&make),
+            route: RouteMetrics::new(&make),
             embed_queue: make.int_gauge("embed_queue", "Texts waiting for the embedder."),
             in_flight: make.int_gauge("in_flight", "Requests in flight."),
             target_healthy: make.gauges(
@@ -177,6 +181,7 @@ impl Metrics {
         }
         self.count_money(record);
         self.cache.count(record);
+        self.route.count(record);
     }
 
     /// Counts work that belongs to no request.

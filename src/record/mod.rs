@@ -8,6 +8,7 @@ mod file;
 pub mod metrics;
 pub mod open;
 mod ring;
+mod route_metrics;
 pub mod spend;
 
 use std::collections::HashSet;

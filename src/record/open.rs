@@ -23,7 +23,7 @@ use crate::route::RouteDecision;
 
 use super::Recorder;
 use super::answers::Answer;
-use super::decision::{Content, DecisionRecord};
+use super::decision::{Content, DecisionRecord, LossNote};
 use super::metrics::OVERHEAD_STEPS;
 
 /// What an answer cost, and what it saved against the baseline.
@@ -224,6 +224,13 @@ impl OpenRecord {
         note.tier = decision.tier.as_ref().map(ToString::to_string);
         note.target = decision.targets.first().map(|planned| planned.model.label());
         note.reason = Some(decision.reason.name());
+        note.loss = decision.loss.map(|loss| LossNote {
+            expected: loss.expected,
+            bound: loss.bound,
+            evidence: loss.evidence.name(),
+            labels: loss.evidence.labels(),
+            version: decision.version,
+        });
     }
 
     /// Who answered: on a hit, who made the entry. The record says so too, unless it keeps what

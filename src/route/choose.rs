@@ -1,8 +1,10 @@
 //! Which tier is good enough, given what the classifier says: thresholds or expected loss. Numbers
 //! in, a choice with its reasons out; models and requirements are `plan`'s.
 
-use super::RouteReason;
+use super::evidence::promise::Lack;
 use super::features::Features;
+use super::learn::{Learnt, Said, Word};
+use super::{Evidence, Loss, RouteReason};
 
 /// Capability positions of the trained heads: `small`, `mid`, `frontier`.
 pub const HEADS: usize = 3;
@@ -16,17 +18,23 @@ pub struct Signals {
     /// frontier head.
     pub doubt: [f64; HEADS],
     pub features: Features,
+    /// What was learnt of this traffic.
+    pub learnt: Learnt,
 }
 
 /// One tier that is left after the requirements.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Candidate {
-    /// P(adequate).
+    /// P(adequate), as predicted and as callers have said.
     pub adequacy: f64,
     /// Standard error of the gap to the frontier.
     pub doubt: f64,
     /// Threshold mode only.
     pub min_adequacy: Option<f64>,
+    /// What the traffic's labels say of it.
+    pub word: Option<Word>,
+    /// What callers said near the prompt.
+    pub said: Said,
 }
 
 /// The chosen candidate, and why the cheaper ones were passed over.
@@ -49,7 +57,7 @@ pub(super) fn position(index: usize, count: usize) -> f64 {
 }
 
 /// P(adequate) at a position; between two heads the logits are interpolated.
-pub(super) fn adequacy_at(heads: &[f64; HEADS], position: f64) -> f64 {
+pub fn adequacy_at(heads: &[f64; HEADS], position: f64) -> f64 {
     let (below, above, share) = around(position);
     if share == 0.0 {
         return heads[below];
@@ -86,39 +94,48 @@ pub(super) fn by_threshold(candidates: &[Candidate]) -> Choice {
     Choice { index, reason: RouteReason::LastTier, passed_over }
 }
 
-/// Quality mode: the cheapest candidate whose loss against the baseline's tier stays within
-/// `max_loss` with probability `confidence`; nothing within it is an abstention, upward.
-///
-/// The loss is P(baseline adequate) − P(candidate adequate). Doubt is the standard error of that
-/// gap on traffic unlike the training sets; the bound is one-sided and normal. `baseline` is the
-/// baseline tier's P(adequate) and its place among the candidates, if it is one: at and above it
-/// nothing is lost. `candidates` is not empty.
-pub(super) fn by_loss(
-    candidates: &[Candidate],
-    baseline: (f64, Option<usize>),
-    max_loss: f64,
-    confidence: f64,
-) -> Choice {
-    let deviations = normal_quantile(confidence).max(0.0);
-    let (baseline_adequacy, baseline_index) = baseline;
-    let last = candidates.len() - 1;
-    let stop = baseline_index.unwrap_or(last);
+/// Quality mode: the cheapest candidate of which the traffic's labels show that it keeps the stated
+/// loss on requests like this one; without such labels, upward. `stop` is the place of the strongest
+/// candidate that may answer, against which losses count. `candidates` is not empty.
+pub(super) fn by_loss(candidates: &[Candidate], stop: usize) -> Choice {
     let mut passed_over = Vec::new();
+    let mut drifted = false;
     for (index, candidate) in candidates[..stop].iter().enumerate() {
-        let loss = (baseline_adequacy - candidate.adequacy).max(0.0);
-        let bound = loss + deviations * candidate.doubt;
-        if bound <= max_loss {
+        let word = candidate.word.unwrap_or(Word::Lacks(Lack::Labels { have: 0, need: 1 }));
+        let is_kept = match word {
+            Word::Kept { gain, kept, .. } => gain < kept.threshold,
+            Word::Free => true,
+            _ => false,
+        };
+        if is_kept && !candidate.said.forbids() {
             return Choice { index, reason: RouteReason::WithinLoss, passed_over };
         }
-        passed_over.push(format!(
-            "expected loss {:.1} %, {:.1} % at confidence {confidence}, over {:.1} %",
-            loss * 100.0,
-            bound * 100.0,
-            max_loss * 100.0
-        ));
+        drifted |= matches!(word, Word::Drift(_));
+        passed_over.push(if is_kept {
+            "callers complained of its answers to like requests".to_owned()
+        } else {
+            word.to_string()
+        });
     }
-    let reason = if stop == 0 { RouteReason::WithinLoss } else { RouteReason::Abstained };
+    let reason = match stop {
+        0 => RouteReason::WithinLoss,
+        _ if drifted => RouteReason::Drift,
+        _ => RouteReason::Abstained,
+    };
     Choice { index: stop, reason, passed_over }
+}
+
+/// What the chosen candidate is expected to lose against the one at `stop`.
+pub(super) fn loss(candidates: &[Candidate], index: usize, stop: usize) -> Loss {
+    let chosen = &candidates[index];
+    if index >= stop {
+        return Loss { expected: 0.0, bound: 0.0, evidence: Evidence::Baseline };
+    }
+    if let Some(Word::Kept { gain, kept, labels }) = chosen.word {
+        return Loss { expected: gain, bound: kept.bound, evidence: Evidence::Labels(labels) };
+    }
+    let expected = (candidates[stop].adequacy - chosen.adequacy).max(0.0);
+    Loss { expected, bound: expected + chosen.doubt, evidence: Evidence::Heads }
 }
 
 pub(super) fn sigmoid(value: f64) -> f64 {
@@ -128,27 +145,6 @@ pub(super) fn sigmoid(value: f64) -> f64 {
 fn logit(probability: f64) -> f64 {
     let inside = probability.clamp(1e-9, 1.0 - 1e-9);
     (inside / (1.0 - inside)).ln()
-}
-
-/// Inverse of the standard normal distribution, by bisection of its integral (Abramowitz and
-/// Stegun 26.2.17, error below 1e-7). Exact enough for a margin, and a dozen lines.
-pub(super) fn normal_quantile(probability: f64) -> f64 {
-    let wanted = probability.clamp(1e-6, 1.0 - 1e-6);
-    let (mut low, mut high) = (-5.0, 5.0);
-    for _ in 0..40 {
-        let middle = (low + high) / 2.0;
-        if normal_below(middle) < wanted { low = middle } else { high = middle }
-    }
-    (low + high) / 2.0
-}
-
-fn normal_below(value: f64) -> f64 {
-    const TERMS: [f64; 5] = [0.319381530, -0.356563782, 1.781477937, -1.821255978, 1.330274429];
-    let t = 1.0 / (1.0 + 0.2316419 * value.abs());
-    let polynomial = TERMS.iter().rev().fold(0.0, |sum, term| (sum + term) * t);
-    let density = (-value * value / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
-    let above = density * polynomial;
-    if value >= 0.0 { 1.0 - above } else { above }
 }
 
 #[cfg(test)]
@@ -174,14 +170,5 @@ mod tests {
         assert!((adequacy_at(&heads, 1.5) - 0.75).abs() < 1e-12);
         assert!((doubt_at(&[0.4, 0.2, 0.0], 1.5) - 0.1).abs() < 1e-12);
         assert_eq!(doubt_at(&[0.4, 0.2, 0.0], 2.0), 0.0);
-    }
-
-    #[test]
-    fn quantiles_are_those_of_the_normal_distribution() {
-        for (probability, quantile) in [(0.5, 0.0), (0.9, 1.281_552), (0.99, 2.326_348)] {
-            assert!((normal_quantile(probability) - quantile).abs() < 1e-5);
-            assert!((normal_quantile(1.0 - probability) + quantile).abs() < 1e-5);
-        }
-        assert!(normal_quantile(1.0).is_finite() && normal_quantile(0.0).is_finite());
     }
 }

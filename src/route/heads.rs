@@ -13,6 +13,7 @@ mod file;
 use super::choose::{HEADS, Signals, sigmoid};
 use super::evidence::inputs::Basis;
 use super::features::{FEATURES, Features};
+use super::learn::Learnt;
 use crate::embed::DIMENSIONS;
 
 pub use cold::Cold;
@@ -109,7 +110,15 @@ impl Heads {
 
     /// What the planner wants to know.
     pub fn signals(&self, vector: &[f32], features: Features) -> Signals {
-        Signals { adequacy: self.predict(vector, &features), doubt: self.file.doubt, features }
+        let (adequacy, doubt) = (self.predict(vector, &features), self.file.doubt);
+        Signals { adequacy, doubt, features, learnt: Learnt::default() }
+    }
+
+    /// What the heads and everything learnt read: the embedder, and this build's features.
+    pub fn inputs(&self) -> String {
+        let names: Vec<&str> = FEATURES.iter().map(|feature| feature.name).collect();
+        let features = blake3::hash(names.join(",").as_bytes()).to_hex();
+        format!("{}/{}", self.file.embedder, &features[..12])
     }
 
     /// Which of two prompts is longer and harder: higher asks for the stronger model first. For

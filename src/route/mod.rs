@@ -8,6 +8,7 @@ pub mod evidence;
 pub mod features;
 pub mod fit;
 pub mod heads;
+pub mod learn;
 mod lexicon;
 pub mod plan;
 pub mod recorded;
@@ -23,7 +24,7 @@ use crate::config::settings::Model;
 pub use choose::{HEADS, Signals};
 pub use features::Features;
 pub use heads::{Heads, HeadsFault};
-pub use plan::{decide, decide_within, estimate_cost, observed};
+pub use plan::{decide, decide_within, estimate_cost, observed, tier_place};
 pub use require::{OUTPUT_RESERVE, is_in_region};
 pub use strategy::{Outlook, Seen, Strategy, Why};
 
@@ -39,6 +40,10 @@ pub struct RouteDecision {
     pub probabilities: Vec<(Arc<str>, f64)>,
     /// Named surface features; empty when the classifier did not run.
     pub features: Vec<(&'static str, f32)>,
+    /// What is expected to be lost against the strongest tier; `None` where no classifier ran.
+    pub loss: Option<Loss>,
+    /// Of what was learnt of this traffic; 0: nothing yet.
+    pub version: u32,
     /// Models dropped by a hard constraint, and tiers passed over, each with its reason.
     pub passed_over: Vec<(String, String)>,
     /// Output limit set by us because the caller gave a price ceiling and no limit: that of the
@@ -59,6 +64,46 @@ pub struct Planned {
     pub why: Option<Why>,
 }
 
+/// What a choice is expected to cost in quality, 0 to 1, against the route's strongest tier.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Loss {
+    /// Of this request. Negative where the cheaper tier is expected to do better.
+    pub expected: f64,
+    /// Of the mean of such requests: at the stated confidence from labels, else one standard error up.
+    pub bound: f64,
+    pub evidence: Evidence,
+}
+
+/// What an expected loss rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evidence {
+    /// The strongest tier answers: nothing is lost.
+    Baseline,
+    /// The shipped heads alone.
+    Heads,
+    /// So many labels of this traffic.
+    Labels(usize),
+}
+
+impl Evidence {
+    /// Stable name, for records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Baseline => "baseline",
+            Self::Heads => "heads",
+            Self::Labels(_) => "labels",
+        }
+    }
+
+    /// How many labels.
+    pub fn labels(self) -> usize {
+        match self {
+            Self::Labels(labels) => labels,
+            Self::Baseline | Self::Heads => 0,
+        }
+    }
+}
+
 /// Why this tier. The names are metric labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RouteReason {
@@ -75,6 +120,8 @@ pub enum RouteReason {
     WithinLoss,
     /// Quality mode: nothing cheaper was within the loss, or the evidence was thin.
     Abstained,
+    /// Quality mode: the traffic is another than that of the labels, so that the strongest tier answers.
+    Drift,
     /// No classifier (embedder off, or its fault): the route's last tier.
     NoClassifier,
     /// `routing.mode: observe`: a route goes to the baseline, a named model to itself.
@@ -104,6 +151,7 @@ impl RouteReason {
             Self::LastTier => "last_tier",
             Self::WithinLoss => "within_loss",
             Self::Abstained => "abstained",
+            Self::Drift => "drift",
             Self::NoClassifier => "no_classifier",
             Self::Observe => "observe",
             Self::OnlyTier => "only_tier",

@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use super::choose::{Candidate, Choice as Chosen, Signals};
-use super::choose::{adequacy_at, by_loss, by_threshold, doubt_at, position};
+use super::choose::{adequacy_at, by_loss, by_threshold, doubt_at, loss, position};
+use super::learn::Said;
 use super::require::{Misfit, Needs, Strictness};
 use super::session::{Bill, Held};
 use super::strategy::{self, Outlook};
@@ -68,7 +69,7 @@ pub fn decide_within(
             Ok(sieve.decision(Some(tier.name.clone()), targets, reason))
         }
         Choice::Tiers { route } => {
-            among(&needs, policy, settings, (route, request), signals, outlook.held.as_ref())
+            among(&needs, settings, (route, request), signals, outlook.held.as_ref())
         }
         Choice::Strategy { route, strategy } => {
             strategy::decide(request, &needs, settings, (route, strategy), outlook)
@@ -154,7 +155,6 @@ struct Left<'a> {
 
 fn among(
     needs: &Needs<'_>,
-    policy: &Policy,
     settings: &Settings,
     (route, request): (&Route, &ChatRequest),
     signals: Option<&Signals>,
@@ -171,7 +171,7 @@ fn among(
     if left.is_empty() {
         return Err(sieve.nothing_fits());
     }
-    let mut chosen = choose(policy, settings, route, &left, signals);
+    let mut chosen = choose(settings, route, &left, signals);
     if let Some(held) = held {
         chosen = stay(chosen, held, &left, request);
     }
@@ -179,10 +179,14 @@ fn among(
         sieve.passed_over.push((format!("tier/{}", passed.tier.name), why));
     }
     let tier = left[chosen.index].tier.name.clone();
+    let candidates: Vec<Candidate> = left.iter().map(|left| left.candidate).collect();
+    let loss = loss(&candidates, chosen.index, strongest(settings, &left));
     let targets = left.drain(chosen.index..).flat_map(|left| left.targets).collect();
     let mut decision = sieve.decision(Some(tier), targets, chosen.reason);
     if let Some(signals) = signals {
         decision.features = signals.features.named();
+        decision.loss = Some(loss);
+        decision.version = signals.learnt.version;
         decision.probabilities = route
             .tiers
             .iter()
@@ -193,7 +197,6 @@ fn among(
 }
 
 fn choose(
-    policy: &Policy,
     settings: &Settings,
     route: &Route,
     left: &[Left<'_>],
@@ -203,19 +206,21 @@ fn choose(
     if left.len() == 1 {
         return only(0, RouteReason::OnlyTier);
     }
-    let Some(signals) = signals else {
+    if signals.is_none() {
         return only(left.len() - 1, RouteReason::NoClassifier);
-    };
+    }
     let candidates: Vec<Candidate> = left.iter().map(|left| left.candidate).collect();
     if route.has_thresholds() {
         return by_threshold(&candidates);
     }
+    by_loss(&candidates, strongest(settings, left))
+}
+
+/// The place of the tier against which losses count: the baseline's, or the last that is left.
+fn strongest(settings: &Settings, left: &[Left<'_>]) -> usize {
     let baseline = baseline_tier(settings);
     let place = baseline.and_then(|tier| left.iter().position(|left| left.tier.name == tier.name));
-    let adequacy = baseline.map_or(signals.adequacy[super::HEADS - 1], |tier| {
-        candidate(settings, tier, Some(signals)).adequacy
-    });
-    by_loss(&candidates, (adequacy, place), policy.max_quality_loss, policy.confidence)
+    place.unwrap_or(left.len() - 1)
 }
 
 /// What was chosen, unless a cheaper tier than the conversation's was, and staying is worth it.
@@ -233,20 +238,41 @@ fn stay(chosen: Chosen, held: &Held, left: &[Left<'_>], request: &ChatRequest) -
     Chosen { index: place, reason: RouteReason::Session, passed_over }
 }
 
-/// What the classifier says about a tier. Its capability is its place among *all* tiers of the
-/// file, so that `small` means the same in a route that lacks the others.
+/// What the classifier says about a tier. Its capability is that of its first model, where that was
+/// measured, else its place among *all* tiers of the file, so that `small` means the same in a
+/// route that lacks the others.
 fn candidate(settings: &Settings, tier: &Tier, signals: Option<&Signals>) -> Candidate {
     let all = &settings.routing.tiers;
+    let min_adequacy = tier.min_adequacy;
+    let Some(signals) = signals else {
+        let (word, said) = (None, Said::default());
+        return Candidate { adequacy: 0.0, doubt: 0.0, min_adequacy, word, said };
+    };
     let place = all.iter().position(|other| other.name == tier.name);
-    let position = position(place.unwrap_or(all.len()), all.len());
-    let (adequacy, doubt) = signals.map_or((0.0, 0.0), |signals| {
-        (adequacy_at(&signals.adequacy, position), doubt_at(&signals.doubt, position))
-    });
-    Candidate { adequacy, doubt, min_adequacy: tier.min_adequacy }
+    let measured = tier.models.first().and_then(|model| signals.learnt.positions.get(&model.name));
+    let position =
+        measured.copied().unwrap_or_else(|| position(place.unwrap_or(all.len()), all.len()));
+    let said = signals.learnt.said(&tier.name);
+    Candidate {
+        adequacy: said.adequacy(adequacy_at(&signals.adequacy, position)),
+        doubt: doubt_at(&signals.doubt, position),
+        min_adequacy,
+        word: signals.learnt.word(&tier.name),
+        said,
+    }
+}
+
+/// Where a model stands between small (0) and frontier (2) by the rank of its tier; outside the tiers
+/// half way.
+pub fn tier_place(settings: &Settings, model: &Model) -> f64 {
+    let all = &settings.routing.tiers;
+    let tier = tier_of(settings, model);
+    let place = tier.and_then(|name| all.iter().position(|tier| tier.name == name));
+    place.map_or(position(1, 3), |place| position(place, all.len()))
 }
 
 /// The tier that holds `routing.baseline`, else the last.
-fn baseline_tier(settings: &Settings) -> Option<&Arc<Tier>> {
+pub(super) fn baseline_tier(settings: &Settings) -> Option<&Arc<Tier>> {
     let holds = settings.routing.baseline.as_ref().and_then(|model| tier_of(settings, model));
     holds.and_then(|name| settings.tier(&name)).or(settings.routing.tiers.last())
 }
@@ -307,6 +333,8 @@ impl Sieve {
             reason,
             probabilities: Vec::new(),
             features: Vec::new(),
+            loss: None,
+            version: 0,
             passed_over: self.passed_over,
             set_max_output,
         }

@@ -15,6 +15,7 @@ mod feedback;
 mod flight;
 mod home;
 mod judge;
+mod learning;
 mod metrics;
 mod mutation;
 mod passthrough;

@@ -1,6 +1,7 @@
-//! `semgate router`: the router's heads, trained and measured.
+//! `semgate router`: the router's heads, trained and measured, and what it has learnt.
 
 mod eval;
+mod manage;
 
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -27,11 +28,17 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Eval(eval::Args),
+    Probe(manage::Probe),
+    History(manage::History),
+    Rollback(manage::Rollback),
 }
 
 pub fn run(args: &Args, env: &Env) -> Result<(), Failure> {
     match &args.command {
         Command::Eval(args) => eval::run(args, env),
+        Command::Probe(args) => manage::probe(args, env),
+        Command::History(args) => manage::history(args, env),
+        Command::Rollback(args) => manage::roll_back(args, env),
     }
 }
 

@@ -17,6 +17,8 @@ block! {
         max_quality_loss: Key<Share>,
         /// How sure the plan must be of that.
         confidence: Key<Share>,
+        /// Share of the requests for which another tier is asked as well, to learn from.
+        shadow: Key<Share>,
         /// The model that savings and quality are counted against. Absent: the dearest model of
         /// the last tier.
         baseline: Key<String>,

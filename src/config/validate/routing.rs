@@ -34,6 +34,7 @@ pub(super) fn routing(raw: &RawRouting, upstreams: &Upstreams, check: &mut Check
         mode: mode(&raw.mode),
         max_quality_loss: raw.max_quality_loss.as_ref().map_or(0.02, |share| share.value.0),
         confidence,
+        shadow: raw.shadow.as_ref().map_or(0.0, |share| share.value.0),
         baseline,
         routes: routes(raw, &tiers, upstreams, check),
         rules,

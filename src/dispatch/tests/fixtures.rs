@@ -80,6 +80,7 @@ pub fn settings(models: &[Arc<Model>]) -> Settings {
             mode: Mode::Enforce,
             max_quality_loss: 0.02,
             confidence: 0.9,
+            shadow: 0.0,
             baseline: None,
             tiers: Vec::new(),
             rules: Vec::new(),

@@ -55,7 +55,7 @@ impl Prompt<'_> {
 }
 
 /// The shipped part: linear maps of the vector, learnt on public prompts and other models.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Basis {
     /// Length of the vectors.
@@ -267,7 +267,7 @@ pub(super) const SCALES: [f32; 5] =
     [FACTOR_SCALE, COMPONENT_SCALE, SURFACE_SCALE, PRODUCT_SCALE, LENGTH_SCALE];
 
 /// Σ a·b, in eight sums side by side: one sum waits for itself at every step.
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(in crate::route) fn dot(a: &[f32], b: &[f32]) -> f32 {
     const LANES: usize = 8;
     let mut sums = [0.0_f32; LANES];
     let (left, right) = (a.chunks_exact(LANES), b.chunks_exact(LANES));

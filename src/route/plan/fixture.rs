@@ -15,6 +15,7 @@ use crate::dialect::openai::ChatRequest;
 use crate::dialect::openai::request::{Facts, LastMessage};
 use crate::policy::{Choice, Policy};
 use crate::price::Price;
+use crate::route::learn::Learnt;
 use crate::route::{Features, Signals};
 
 fn timeouts() -> Timeouts {
@@ -105,6 +106,7 @@ pub(in crate::route) fn settings(tiers: Vec<Arc<Tier>>) -> Settings {
             mode: Mode::Enforce,
             max_quality_loss: 0.02,
             confidence: 0.9,
+            shadow: 0.0,
             baseline,
             tiers,
             rules: Vec::new(),
@@ -164,5 +166,6 @@ pub(in crate::route) fn request(prompt_tokens: u64) -> ChatRequest {
 }
 
 pub(in crate::route) fn signals(adequacy: [f64; 3]) -> Signals {
-    Signals { adequacy, doubt: [0.1, 0.05, 0.0], features: Features::of_text("Hello") }
+    let features = Features::of_text("Hello");
+    Signals { adequacy, doubt: [0.1, 0.05, 0.0], features, learnt: Learnt::default() }
 }

@@ -4,6 +4,10 @@ use proptest::prelude::*;
 
 use super::fixture::{auto, model, policy, request, settings, signals, tiers};
 use super::*;
+use crate::route::Evidence;
+use crate::route::evidence::promise::{Kept, Lack};
+use crate::route::evidence::shift::Watched;
+use crate::route::learn::{Pair, Word};
 
 fn names(decision: &RouteDecision) -> Vec<&str> {
     decision.targets.iter().map(|target| &*target.model.name).collect()
@@ -40,28 +44,90 @@ fn thresholds_take_the_first_tier_that_reaches_its_value_then_go_upward() {
     assert_eq!(why(&decision, "tier/mid"), "P(adequate) 0.650 < 0.7");
 }
 
+/// A tier of which the labels show that requests of a gain below the threshold keep the loss.
+fn kept(gain: f64, threshold: f64) -> Word {
+    let kept = Kept { threshold, bound: 0.0187, loss: 0.011, weak_share: 0.4 };
+    Word::Kept { gain, kept, labels: 812 }
+}
+
+/// What is known of small and of mid against the frontier.
+fn learnt(words: [Word; 2]) -> Signals {
+    let pair = |weak: &str| Pair {
+        weak: weak.into(),
+        strong: "frontier".into(),
+        name: format!("{weak} < frontier").into(),
+    };
+    let mut signals = signals([0.4, 0.5, 0.9]);
+    signals.learnt.words = vec![(pair("small"), words[0]), (pair("mid"), words[1])];
+    signals.learnt.version = 7;
+    signals
+}
+
 #[test]
-fn quality_mode_takes_the_cheapest_tier_within_the_loss_and_abstains_upward() {
+fn quality_mode_takes_the_cheapest_tier_whose_labels_keep_the_loss() {
     let settings = settings(tiers([None, None]));
-    // At confidence 0.9 the margin is 1.2816 × doubt: 0.128 for small, 0.064 for mid.
+    let few = Word::Lacks(Lack::Labels { have: 12, need: 150 });
     let cases = [
-        (0.02, [0.90, 0.90, 0.90], "frontier", RouteReason::Abstained),
-        (0.07, [0.90, 0.90, 0.90], "mid", RouteReason::WithinLoss),
-        (0.13, [0.90, 0.90, 0.90], "small", RouteReason::WithinLoss),
-        (0.13, [0.85, 0.90, 0.90], "mid", RouteReason::WithinLoss),
-        (1.00, [0.00, 0.50, 0.80], "small", RouteReason::WithinLoss),
+        ([kept(0.02, 0.1), few], "small", RouteReason::WithinLoss),
+        ([kept(0.10, 0.1), kept(-0.01, 0.05)], "mid", RouteReason::WithinLoss),
+        ([kept(0.10, 0.1), few], "frontier", RouteReason::Abstained),
+        ([few, few], "frontier", RouteReason::Abstained),
+        ([Word::Drift(Watched::Surface); 2], "frontier", RouteReason::Drift),
+        ([Word::Uncovered("tools"); 2], "frontier", RouteReason::Abstained),
     ];
-    for (max_quality_loss, adequacy, tier, reason) in cases {
-        let policy = Policy { max_quality_loss, ..auto(&settings) };
-        let decision = decide(&policy, &request(100), &settings, Some(&signals(adequacy))).unwrap();
+    for (words, tier, reason) in cases {
+        let signals = learnt(words);
+        let decision = decide(&auto(&settings), &request(100), &settings, Some(&signals)).unwrap();
         assert_eq!((decision.tier.as_deref(), decision.reason), (Some(tier), reason));
+        assert_eq!(decision.version, 7);
     }
-    let policy = Policy { confidence: 0.5, ..auto(&settings) };
-    let decision =
-        decide(&policy, &request(9), &settings, Some(&signals([0.859, 0.9, 0.9]))).unwrap();
-    assert_eq!(decision.tier.as_deref(), Some("mid"), "half confidence takes no margin");
-    let expected = "expected loss 4.1 %, 4.1 % at confidence 0.5, over 2.0 %";
+}
+
+#[test]
+fn a_tier_that_is_passed_over_says_what_it_lacks() {
+    let settings = settings(tiers([None, None]));
+    let plan = |words| decide(&auto(&settings), &request(9), &settings, Some(&learnt(words)));
+    let few = Word::Lacks(Lack::Labels { have: 12, need: 150 });
+    let decision = plan([kept(0.123, 0.1), few]).unwrap();
+    let expected = "the stronger tier is expected to gain 12.3 points, and up to 10 the stated loss \
+                    is kept (at most 1.9 points, from 812 labels)";
     assert_eq!(why(&decision, "tier/small"), expected);
+    assert_eq!(why(&decision, "tier/mid"), "12 labels of this traffic, of at least 150");
+    let loss = decision.loss.unwrap();
+    assert_eq!((loss.expected, loss.evidence), (0.0, Evidence::Baseline));
+    let loss = plan([kept(0.02, 0.1), few]).unwrap().loss.unwrap();
+    assert_eq!((loss.expected, loss.bound, loss.evidence), (0.02, 0.0187, Evidence::Labels(812)));
+}
+
+#[test]
+fn callers_who_complain_nearby_are_heard_in_both_modes() {
+    let complaint = vec![("small".into(), Said { good: 0.0, bad: 2.0 })];
+    let quality = settings(tiers([None, None]));
+    let mut signals = learnt([kept(0.0, 0.1); 2]);
+    signals.learnt.said = complaint.clone();
+    let decision = decide(&auto(&quality), &request(9), &quality, Some(&signals)).unwrap();
+    assert_eq!(decision.tier.as_deref(), Some("mid"));
+    let expected = "callers complained of its answers to like requests";
+    assert_eq!(why(&decision, "tier/small"), expected);
+    let thresholds = settings(tiers(THRESHOLDS));
+    let mut signals = self::signals([0.9, 0.9, 0.9]);
+    signals.learnt.said = complaint;
+    let decision = decide(&auto(&thresholds), &request(9), &thresholds, Some(&signals)).unwrap();
+    assert_eq!(decision.tier.as_deref(), Some("mid"));
+    // (2 × 0.9 + 0) / (2 + 2).
+    assert_eq!(why(&decision, "tier/small"), "P(adequate) 0.450 < 0.8");
+    let loss = decision.loss.unwrap();
+    assert_eq!((loss.expected, loss.bound, loss.evidence), (0.0, 0.05, Evidence::Heads));
+}
+
+#[test]
+fn a_measured_model_stands_where_it_was_found() {
+    let settings = settings(tiers(THRESHOLDS));
+    let mut signals = signals([0.5, 0.6, 0.9]);
+    // As good as the frontier, whatever its rank in the file.
+    signals.learnt.positions = Arc::new([("mini".into(), 2.0)].into());
+    let decision = decide(&auto(&settings), &request(9), &settings, Some(&signals)).unwrap();
+    assert_eq!((decision.tier.as_deref(), decision.probabilities[0].1), (Some("small"), 0.9));
 }
 
 #[test]
@@ -321,25 +387,5 @@ proptest! {
         };
         prop_assert!(place(first, second) <= place(first + more, second));
         prop_assert!(place(first, second) <= place(first, second + more));
-    }
-
-    /// A larger allowed loss, or less confidence, never chooses a dearer tier.
-    #[test]
-    fn a_larger_loss_never_goes_upward(
-        mut adequacy in [0.0..1.0f64, 0.0..1.0, 0.0..1.0],
-        loss in 0.0..0.5f64, more in 0.0..0.5f64,
-        confidence in 0.5..0.99f64, less in 0.0..0.4f64,
-    ) {
-        adequacy.sort_by(f64::total_cmp);
-        let settings = settings(tiers([None, None]));
-        let place = |max_quality_loss: f64, confidence: f64| {
-            let policy = Policy { max_quality_loss, confidence, ..auto(&settings) };
-            let signals = signals(adequacy);
-            let decision = decide(&policy, &request(9), &settings, Some(&signals)).unwrap();
-            settings.routing.tiers.iter()
-                .position(|tier| Some(&tier.name) == decision.tier.as_ref()).unwrap()
-        };
-        prop_assert!(place(loss + more, confidence) <= place(loss, confidence));
-        prop_assert!(place(loss, confidence - less) <= place(loss, confidence));
     }
 }

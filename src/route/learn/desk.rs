@@ -1,0 +1,254 @@
+//! The thread that learns. What happens is put on its desk, never waited for; what does not fit is
+//! dropped and counted. It writes everything down before it counts, and goes on in memory where the
+//! file fails.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+
+use super::Students;
+use super::archive::{Archive, Contents, Fault};
+use super::label::{Label, Opinion};
+use super::opinions;
+use super::probe::Capability;
+use super::scholar::{KEPT, Scholar, Unknown, VERSIONS};
+use super::school::School;
+use super::version::{Number, Version};
+use crate::cache::learn::Lane;
+use crate::now::Now;
+use crate::route::evidence::shift::Watched;
+
+/// Notes that wait at most: labels come once in a while, and learning from them takes seconds.
+const WAITING: usize = 4096;
+
+/// Every so many labels of a lane the file is relieved of what is not kept any more.
+const PRUNE: i64 = 500;
+
+/// What happened.
+#[derive(Debug)]
+pub enum Note {
+    Label { lane: Lane, pair: Arc<str>, label: Box<Label> },
+    Opinion { lane: Lane, opinion: Opinion },
+    Alarm { lane: Lane, watched: Watched },
+    Probed(Box<Capability>),
+    School(Box<School>),
+    RollBack { lane: Lane, to: u32, reply: SyncSender<Result<u32, Unknown>> },
+    History(SyncSender<Vec<(Lane, Vec<Version>)>>),
+    Settle(SyncSender<()>),
+}
+
+/// The desk, and whoever sits at it until it is dropped.
+#[derive(Debug)]
+pub struct Desk {
+    notes: Mutex<Option<SyncSender<Note>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    dropped: AtomicU64,
+}
+
+impl Desk {
+    pub(super) fn open(
+        school: School,
+        archive: Option<Archive>,
+        students: Arc<Students>,
+        positions: Arc<ArcSwap<HashMap<Arc<str>, f64>>>,
+        now: Now,
+    ) -> Self {
+        let (notes, waiting) = sync_channel(WAITING);
+        let mut reader =
+            Reader { school, archive, students, positions, scholars: HashMap::new(), last: 0 };
+        // Before the first request, so that a restart forgets nothing.
+        reader.restore(now.wall);
+        let thread =
+            Builder::new().name("semgate-router".into()).spawn(move || reader.run(&waiting));
+        let thread = thread.inspect_err(|error| {
+            tracing::error!(%error, "no thread for the router to learn on: it learns nothing");
+        });
+        Self {
+            notes: Mutex::new(Some(notes)),
+            thread: Mutex::new(thread.ok()),
+            dropped: AtomicU64::new(0),
+        }
+    }
+
+    /// Puts a note down. False: there was no room for it.
+    pub fn take(&self, note: Note) -> bool {
+        let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = notes.as_ref().is_some_and(|notes| notes.try_send(note).is_ok());
+        if !taken {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        taken
+    }
+
+    /// Notes for which there was no room.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    fn ask<T>(&self, note: impl FnOnce(SyncSender<T>) -> Note) -> Option<T> {
+        let (reply, answer) = sync_channel(1);
+        // A clone, so that those who only put down notes do not wait behind those who wait.
+        let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        notes.send(note(reply)).ok()?;
+        answer.recv().ok()
+    }
+
+    pub fn settle(&self) {
+        self.ask(Note::Settle);
+    }
+
+    pub fn history(&self) -> Vec<(Lane, Vec<Version>)> {
+        self.ask(Note::History).unwrap_or_default()
+    }
+
+    pub fn roll_back(&self, lane: &Lane, to: u32) -> Result<u32, Unknown> {
+        let answer = self.ask(|reply| Note::RollBack { lane: lane.clone(), to, reply });
+        answer.unwrap_or(Err(Unknown(to)))
+    }
+}
+
+/// What was put down is still learnt and written.
+impl Drop for Desk {
+    fn drop(&mut self) {
+        drop(self.notes.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some(thread) = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            // A panic there was logged as it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Who reads the notes.
+struct Reader {
+    school: School,
+    archive: Option<Archive>,
+    students: Arc<Students>,
+    positions: Arc<ArcSwap<HashMap<Arc<str>, f64>>>,
+    scholars: HashMap<Lane, Scholar>,
+    /// The last label's number.
+    last: Number,
+}
+
+impl Reader {
+    fn run(&mut self, notes: &Receiver<Note>) {
+        while let Ok(note) = notes.recv() {
+            let at = Now::read().wall;
+            self.read(note, at);
+        }
+    }
+
+    fn read(&mut self, note: Note, at: Timestamp) {
+        match note {
+            Note::Label { lane, pair, label } => self.label(&lane, &pair, *label, at),
+            Note::Opinion { lane, opinion } => {
+                self.write(|archive| {
+                    archive.add_opinion(&lane, &opinion)?;
+                    archive.prune_opinions(&lane, opinions::MOST)
+                });
+            }
+            Note::Alarm { lane, watched } => {
+                let school = self.school.clone();
+                let version = self.scholar(&lane).fall(watched, &school, at).clone();
+                self.write(|archive| archive.add_version(&lane, &version, VERSIONS));
+            }
+            Note::Probed(capability) => self.write(|archive| archive.add_probe(&capability)),
+            Note::School(school) => self.reload(*school, at),
+            Note::RollBack { lane, to, reply } => {
+                let school = self.school.clone();
+                let version = self.scholar(&lane).go_back(to, &school, at).cloned();
+                if let Ok(version) = &version {
+                    self.write(|archive| archive.add_version(&lane, version, VERSIONS));
+                }
+                // Whoever asked may have gone.
+                let _ = reply.send(version.map(|version| version.number));
+            }
+            Note::History(reply) => {
+                let versions = self.scholars.iter().map(|(lane, scholar)| {
+                    (lane.clone(), scholar.versions().iter().cloned().collect())
+                });
+                let _ = reply.send(versions.collect());
+            }
+            Note::Settle(reply) => {
+                let _ = reply.send(());
+            }
+        }
+    }
+
+    fn label(&mut self, lane: &Lane, pair: &str, label: Label, at: Timestamp) {
+        self.last += 1;
+        let number = self.last;
+        self.write(|archive| archive.add_label(number, lane, pair, &label));
+        let school = self.school.clone();
+        let scholar = self.scholar(lane);
+        scholar.add(number, pair, label);
+        let oldest = scholar.oldest(pair).filter(|_| number % PRUNE == 0);
+        let version = scholar.is_due(&school).then(|| scholar.learn(&school, at).clone());
+        if let Some(version) = version {
+            self.write(|archive| archive.add_version(lane, &version, VERSIONS));
+        }
+        if let Some(oldest) = oldest {
+            self.write(|archive| archive.prune(lane, pair, oldest));
+        }
+    }
+
+    /// Thresholds hold for what was stated when they were found.
+    fn reload(&mut self, school: School, at: Timestamp) {
+        self.school = school;
+        for scholar in self.scholars.values_mut() {
+            scholar.learn(&self.school, at);
+        }
+    }
+
+    fn scholar(&mut self, lane: &Lane) -> &mut Scholar {
+        let student = self.students.of(lane);
+        self.scholars
+            .entry(lane.clone())
+            .or_insert_with(|| Scholar::new(lane.route.clone(), student))
+    }
+
+    fn restore(&mut self, at: Timestamp) {
+        let Some(archive) = &self.archive else { return };
+        let contents = match archive.contents() {
+            Ok(contents) => contents,
+            Err(fault) => {
+                let path = archive.path().display().to_string();
+                tracing::warn!(path, %fault, "what the router had learnt cannot be read");
+                return;
+            }
+        };
+        let Contents { labels, opinions, versions, probes } = contents;
+        self.last = labels.last().map_or(0, |(number, ..)| *number);
+        for (lane, opinion) in opinions {
+            self.students.of(&lane).opinions().add(opinion);
+        }
+        let mut lanes: HashMap<Lane, Contents> = HashMap::new();
+        for label in labels {
+            lanes.entry(label.1.clone()).or_default().labels.push(label);
+        }
+        for version in versions {
+            lanes.entry(version.0.clone()).or_default().versions.push(version);
+        }
+        let school = self.school.clone();
+        for (lane, contents) in lanes {
+            self.scholar(&lane).restore(contents, &school, at);
+        }
+        let places = probes.into_iter().map(|probe| (probe.model, probe.position));
+        self.positions.store(Arc::new(places.collect()));
+    }
+
+    /// Writes to the file, where there is one. A fault is told and costs what was to be written.
+    fn write(&self, write: impl FnOnce(&Archive) -> Result<(), Fault>) {
+        let Some(archive) = &self.archive else { return };
+        if let Err(fault) = write(archive) {
+            let path = archive.path().display();
+            tracing::warn!(%path, %fault, "what the router learns is not written down");
+        }
+    }
+}
+
+const _: () = assert!(KEPT as i64 >= PRUNE);
