@@ -2,6 +2,7 @@
 //! file for each protocol, all seeded: the same rows give the same figures. Reading the rows is
 //! `recorded`'s, the command `cli::router::eval`'s.
 //!
+//! - [`cases`]: requests with the tiers that a person would accept
 //! - [`sets`]: the sets themselves, and what length alone does on them
 //! - [`labelled`], [`online`]: labels from the same traffic, at once or as they come
 //! - [`unseen`]: none, on a source that the router does not know ([`unknown`])
@@ -9,6 +10,7 @@
 //! - [`decision`]: what a decision costs
 //! - [`traffic`], [`parallel`]: what several protocols share
 
+pub mod cases;
 pub mod decision;
 pub mod labelled;
 pub mod online;
