@@ -1,7 +1,8 @@
 //! What several commands share: finding and loading the configuration, and building the gateway
 //! from it.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -52,8 +53,28 @@ pub fn models(
              exact cache and rules only."
         ))
     })?;
-    let heads = Heads::shipped(embedder.identity()).map_err(Failure::config)?;
+    let heads = heads(&folder, embedder.identity())?;
     Ok((Some(embedder), Some(heads)))
+}
+
+/// The router's weights: the file in the models folder, if there is one, else those built in. A file
+/// that does not fit is refused rather than passed over: who put it there believes it is in force.
+fn heads(folder: &Path, embedder: &str) -> Result<Heads, Failure> {
+    let path = folder.join("router-heads.json");
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Heads::shipped(embedder).map_err(Failure::config);
+        }
+        Err(error) => return Err(Failure::config(format!("{}: {error}", path.display()))),
+    };
+    Heads::parse(&text, embedder).map_err(|fault| {
+        Failure::config(format!(
+            "{}: {fault}.\nTrain it again with `semgate router fit`, or take the file away to use \
+             the weights that are built in.",
+            path.display()
+        ))
+    })
 }
 
 /// What a command does with answers on disk.
@@ -110,4 +131,36 @@ pub fn gateway(
         Some(archive) => gateway.remembering(archive),
         None => gateway,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embed::files;
+
+    #[test]
+    fn weights_of_the_models_folder_go_first_and_must_fit() {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = files::model(files::DEFAULT).unwrap().identity();
+        let shipped = heads(folder.path(), &identity).unwrap();
+        let path = folder.path().join("router-heads.json");
+        let mut own = shipped.file().clone();
+        own.cold.length += 1.0;
+        own.hash = own.digest();
+        std::fs::write(&path, serde_json::to_string(&own).unwrap()).unwrap();
+        let read = heads(folder.path(), &identity).unwrap();
+        assert_eq!(read.file(), &own);
+        assert_ne!(read.file(), shipped.file());
+        own.cold.length += 1.0;
+        std::fs::write(&path, serde_json::to_string(&own).unwrap()).unwrap();
+        let refused = heads(folder.path(), &identity).unwrap_err();
+        assert!(
+            matches!(&refused, Failure::Config(why) if why.contains("router-heads.json")
+                && why.contains("semgate router fit")),
+            "{refused:?}"
+        );
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert!(matches!(heads(folder.path(), &identity), Err(Failure::Config(_))));
+    }
 }
