@@ -42,9 +42,9 @@ How can I cancel my subscription?
 
 # Harder questions: the middle tier. Its first target breaks down on the way
 A loan of 12000 at 5% yearly interest is repaid in 24 equal months. What is the monthly payment?
-A car accelerates from rest to 27 m/s in 9 seconds. How far does it travel in that time?
-A bag holds 5 red and 7 blue balls. Three are drawn at once. How likely are exactly two red ones?
-> Find the sum of all primes p for which p^2 + 2 is also prime.
+Compare trains and buses for a class trip of thirty pupils.
+Write a Python function that turns a number into Roman numerals.
+> Explain how a refrigerator moves heat out of a cold place.
 
 # Hard questions: the frontier tier
 Prove that there are infinitely many primes congruent to 3 modulo 4.
