@@ -1,4 +1,4 @@
-//! The surface features of a request: about sixty numbers that need no model, each with a name and
+//! The surface features of a request: ninety numbers that need no model, each with a name and
 //! a sentence. One static table; a new feature is one entry. Counting is `scan`'s, judging is
 //! `heads`'.
 //!
@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::lexicon::Group;
 use super::scan::Scan;
+use super::task::Task;
 use crate::dialect::openai::ChatRequest;
 
 /// One surface feature.
@@ -25,6 +26,7 @@ pub struct Feature {
 /// What the features are computed from.
 struct Source {
     scan: Scan,
+    task: Task,
     around: Around,
 }
 
@@ -53,13 +55,14 @@ impl Features {
     /// Of a decoded request. O(n) in the last user text, which is read up to
     /// [`super::scan::MAX_CHARS`] characters.
     pub fn of(request: &ChatRequest) -> Self {
-        Self::from_source(&Source { scan: Scan::of(&request.prompt), around: Around::of(request) })
+        let (scan, task) = (Scan::of(&request.prompt), Task::of(&request.prompt));
+        Self::from_source(&Source { scan, task, around: Around::of(request) })
     }
 
     /// Of a bare prompt: one user message and nothing else. Training rows are of this kind.
     pub fn of_text(prompt: &str) -> Self {
         let around = Around { turns: 1.0, messages: 1.0, ..Around::default() };
-        Self::from_source(&Source { scan: Scan::of(prompt), around })
+        Self::from_source(&Source { scan: Scan::of(prompt), task: Task::of(prompt), around })
     }
 
     fn from_source(source: &Source) -> Self {
@@ -130,7 +133,7 @@ const fn feature(name: &'static str, doc: &'static str, get: fn(&Source) -> f32)
 
 /// Every surface feature, in the order of the weights.
 #[rustfmt::skip]
-pub static FEATURES: [Feature; 74] = [
+pub static FEATURES: [Feature; 90] = [
     // Size and shape of the text.
     feature("chars", "characters of the last user text, log", |s| log(s.scan.chars)),
     feature("words", "words, log", |s| log(s.scan.words)),
@@ -203,6 +206,23 @@ pub static FEATURES: [Feature; 74] = [
     feature("greets", "share of words such as hello, please, you", |s| group(s, Group::Greets)),
     feature("opens_with_order", "the first word is an instruction: write, compute, translate", |s| mark(opens_with_order(&s.scan))),
     feature("opens_with_question", "the first word is a question word", |s| mark(matches!(s.scan.first, Some(Group::Asks | Group::Explains)))),
+    // What is asked, by the opening and the closing sentence.
+    feature("task_chars", "characters of the opening and the closing sentence, log", |s| log(s.task.chars())),
+    feature("material", "characters beside these, log: what is pasted, or told", |s| log(s.scan.chars.saturating_sub(s.task.chars()))),
+    feature("material_share", "share of the text beside these", |s| share(s.scan.chars.saturating_sub(s.task.chars()), s.scan.chars)),
+    feature("task_asks", "question words in these, log", |s| log(s.task.group(Group::Asks))),
+    feature("task_explains", "words such as why, explain in these, log", |s| log(s.task.group(Group::Explains))),
+    feature("task_proves", "words such as prove, derive in these, log", |s| log(s.task.group(Group::Proves))),
+    feature("task_computes", "words such as calculate, find in these, log", |s| log(s.task.group(Group::Computes))),
+    feature("task_writes", "words such as write, draft in these, log", |s| log(s.task.group(Group::Writes))),
+    feature("task_designs", "words such as design, sharded in these, log", |s| log(s.task.group(Group::Designs))),
+    feature("task_weighs", "words such as compare, argue in these, log", |s| log(s.task.group(Group::Weighs))),
+    feature("task_transforms", "words such as translate, sort, shorten in these, log", |s| log(s.task.group(Group::Transforms))),
+    feature("task_codes", "words of software in these, log", |s| log(s.task.group(Group::Codes))),
+    feature("task_constrains", "words such as must, exactly in these, log", |s| log(s.task.group(Group::Constrains))),
+    feature("task_reasons", "words such as step, suppose, if in these, log", |s| log(s.task.group(Group::Reasons))),
+    feature("simple_task", "these ask for a fact or a change of the text, and for nothing harder", |s| mark(is_simple(&s.task))),
+    feature("closes_with_question", "the closing sentence of several asks", |s| mark(s.task.closes_with_question())),
     // The request around the text. Public training rows have none of these, so the shipped heads
     // give them no weight; they are here for what is learnt from traffic, and for the record.
     feature("context_tokens", "estimated tokens beside the last user text, log", |s| s.around.context_tokens.ln_1p()),
@@ -219,6 +239,14 @@ pub static FEATURES: [Feature; 74] = [
 fn opens_with_order(scan: &Scan) -> bool {
     use Group::{Computes, Designs, Proves, Transforms, Weighs, Writes};
     matches!(scan.first, Some(Computes | Designs | Proves | Transforms | Weighs | Writes))
+}
+
+/// A fact or an edit, without a word that asks for more.
+fn is_simple(task: &Task) -> bool {
+    use Group::{Asks, Codes, Computes, Designs, Explains, Maths, Proves, Transforms, Weighs};
+    let has = |group| task.group(group) > 0;
+    (has(Asks) || has(Transforms))
+        && ![Codes, Computes, Designs, Explains, Maths, Proves, Weighs].into_iter().any(has)
 }
 
 #[cfg(test)]
@@ -265,6 +293,29 @@ mod tests {
         assert_eq!(value("Fill in: He ____ home and ___ slept.", "blanks"), log(2));
         assert_eq!(value("the cat and the dog", "distinct_words"), 0.8);
         assert_eq!(value("One. Two! Three", "sentences"), log(3));
+    }
+
+    #[test]
+    fn the_asked_task_is_told_from_its_material() {
+        let page = "We prove it and design the rest. ".repeat(20);
+        let edit = format!(
+            "Translate this into French, please:\n\n{page}\n\nWith kind regards, Ada Brunn"
+        );
+        assert_eq!(value(&edit, "task_transforms"), log(1));
+        assert_eq!(value(&edit, "task_proves"), 0.0);
+        assert!(value(&edit, "proves") > 0.0);
+        assert_eq!(value(&edit, "simple_task"), 1.0);
+        assert!(value(&edit, "material_share") > 0.8);
+        assert_eq!(value("Übersetze das bitte ins Englische.", "task_transforms"), log(1));
+        assert_eq!(value("Which proof is shorter? Compare them.", "simple_task"), 0.0);
+        assert_eq!(value("Who is it?", "material_share"), 0.0);
+        assert_eq!(
+            value(
+                "I was there. It rained all day long. Who was it, I wonder?",
+                "closes_with_question"
+            ),
+            1.0
+        );
     }
 
     #[test]

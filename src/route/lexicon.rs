@@ -1,5 +1,8 @@
-//! The words that the surface features count, in groups. One table, sorted, so that a word costs
-//! one binary search; a new word is one line, a new group is one variant.
+//! The words that the surface features count, in groups. Sorted tables, so that a word costs two
+//! binary searches; a new word is one line, a new group is one variant.
+
+mod english;
+mod foreign;
 
 /// What a word hints at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,295 +47,36 @@ impl Group {
 
 /// The group of a lower-case ASCII word.
 pub(super) fn group_of(word: &str) -> Option<Group> {
-    let place = WORDS.binary_search_by(|(entry, _)| (*entry).cmp(word)).ok()?;
-    Some(WORDS[place].1)
+    [english::WORDS, foreign::WORDS].into_iter().find_map(|words| {
+        let place = words.binary_search_by(|(entry, _)| (*entry).cmp(word)).ok()?;
+        Some(words[place].1)
+    })
 }
-
-use Group::{
-    Asks, Codes, Common, Computes, Constrains, Counts, Designs, Explains, Greets, Maths, Negates,
-    Proves, Reasons, Transforms, Weighs, Writes,
-};
-
-/// Sorted by word; a test holds the order.
-static WORDS: &[(&str, Group)] = &[
-    ("a", Common),
-    ("advantages", Weighs),
-    ("algorithm", Codes),
-    ("an", Common),
-    ("analyse", Weighs),
-    ("analyze", Weighs),
-    ("and", Common),
-    ("answer", Computes),
-    ("api", Codes),
-    ("architecture", Designs),
-    ("are", Common),
-    ("array", Codes),
-    ("article", Writes),
-    ("as", Common),
-    ("assess", Weighs),
-    ("assume", Reasons),
-    ("async", Codes),
-    ("at", Common),
-    ("average", Counts),
-    ("be", Common),
-    ("because", Reasons),
-    ("blog", Writes),
-    ("bug", Codes),
-    ("by", Common),
-    ("calculate", Computes),
-    ("can't", Negates),
-    ("cannot", Constrains),
-    ("cause", Explains),
-    ("causes", Explains),
-    ("circle", Maths),
-    ("class", Codes),
-    ("classify", Transforms),
-    ("code", Codes),
-    ("compare", Weighs),
-    ("compiler", Codes),
-    ("compose", Writes),
-    ("compute", Computes),
-    ("concurrent", Designs),
-    ("cons", Weighs),
-    ("consider", Reasons),
-    ("const", Codes),
-    ("constraint", Constrains),
-    ("constraints", Constrains),
-    ("contradiction", Proves),
-    ("contrast", Weighs),
-    ("converge", Maths),
-    ("convert", Transforms),
-    ("corollary", Proves),
-    ("correct", Transforms),
-    ("cos", Maths),
-    ("cost", Counts),
-    ("costs", Counts),
-    ("counterexample", Proves),
-    ("create", Writes),
-    ("critique", Weighs),
-    ("css", Codes),
-    ("database", Codes),
-    ("debug", Designs),
-    ("def", Codes),
-    ("derivative", Maths),
-    ("derive", Proves),
-    ("describe", Explains),
-    ("design", Designs),
-    ("determine", Computes),
-    ("difference", Weighs),
-    ("differences", Weighs),
-    ("digit", Maths),
-    ("digits", Maths),
-    ("disadvantages", Weighs),
-    ("discuss", Weighs),
-    ("distributed", Designs),
-    ("doesn't", Negates),
-    ("don't", Negates),
-    ("draft", Writes),
-    ("each", Counts),
-    ("email", Writes),
-    ("ensure", Constrains),
-    ("equation", Maths),
-    ("essay", Writes),
-    ("estimate", Computes),
-    ("evaluate", Computes),
-    ("every", Counts),
-    ("exactly", Constrains),
-    ("except", Negates),
-    ("explain", Explains),
-    ("extract", Transforms),
-    ("false", Negates),
-    ("find", Computes),
-    ("following", Constrains),
-    ("for", Common),
-    ("format", Constrains),
-    ("frac", Maths),
-    ("from", Common),
-    ("function", Codes),
-    ("generate", Writes),
-    ("given", Constrains),
-    ("grammar", Transforms),
-    ("graph", Maths),
-    ("half", Counts),
-    ("hello", Greets),
-    ("hence", Reasons),
-    ("hey", Greets),
-    ("hi", Greets),
-    ("how", Explains),
-    ("html", Codes),
-    ("i", Greets),
-    ("if", Reasons),
-    ("implement", Codes),
-    ("implies", Reasons),
-    ("import", Codes),
-    ("in", Common),
-    ("incorrect", Negates),
-    ("induction", Proves),
-    ("integer", Maths),
-    ("integers", Maths),
-    ("integral", Maths),
-    ("is", Common),
-    ("isn't", Negates),
-    ("it", Common),
-    ("java", Codes),
-    ("javascript", Codes),
-    ("justify", Proves),
-    ("least", Constrains),
-    ("left", Counts),
-    ("lemma", Proves),
-    ("less", Counts),
-    ("let", Reasons),
-    ("letter", Writes),
-    ("limit", Constrains),
-    ("list", Writes),
-    ("lock", Designs),
-    ("log", Maths),
-    ("many", Counts),
-    ("matrix", Maths),
-    ("me", Greets),
-    ("method", Codes),
-    ("modulo", Maths),
-    ("more", Counts),
-    ("much", Counts),
-    ("must", Constrains),
-    ("my", Greets),
-    ("neither", Negates),
-    ("never", Negates),
-    ("no", Negates),
-    ("nor", Negates),
-    ("not", Negates),
-    ("number", Counts),
-    ("of", Common),
-    ("on", Common),
-    ("only", Constrains),
-    ("optimise", Designs),
-    ("optimize", Designs),
-    ("or", Common),
-    ("output", Computes),
-    ("paraphrase", Transforms),
-    ("per", Counts),
-    ("percent", Counts),
-    ("plan", Designs),
-    ("please", Greets),
-    ("poem", Writes),
-    ("polynomial", Maths),
-    ("positive", Maths),
-    ("predict", Computes),
-    ("prime", Maths),
-    ("probability", Maths),
-    ("program", Codes),
-    ("proof", Proves),
-    ("propose", Designs),
-    ("pros", Weighs),
-    ("prove", Proves),
-    ("python", Codes),
-    ("query", Codes),
-    ("rate", Counts),
-    ("ratio", Counts),
-    ("real", Maths),
-    ("reason", Explains),
-    ("recommend", Writes),
-    ("refactor", Designs),
-    ("regex", Codes),
-    ("remaining", Counts),
-    ("rephrase", Transforms),
-    ("requirement", Constrains),
-    ("requirements", Constrains),
-    ("return", Codes),
-    ("rewrite", Transforms),
-    ("rigorous", Proves),
-    ("rigorously", Proves),
-    ("root", Maths),
-    ("roots", Maths),
-    ("rust", Codes),
-    ("satisfies", Constrains),
-    ("satisfy", Constrains),
-    ("scalable", Designs),
-    ("script", Codes),
-    ("server", Codes),
-    ("shorten", Transforms),
-    ("should", Constrains),
-    ("show", Proves),
-    ("simplify", Computes),
-    ("sin", Maths),
-    ("since", Reasons),
-    ("solve", Computes),
-    ("song", Writes),
-    ("spelling", Transforms),
-    ("sql", Codes),
-    ("sqrt", Maths),
-    ("step", Reasons),
-    ("steps", Reasons),
-    ("story", Writes),
-    ("strategy", Designs),
-    ("string", Codes),
-    ("struct", Codes),
-    ("suggest", Writes),
-    ("sum", Counts),
-    ("summarise", Transforms),
-    ("summarize", Transforms),
-    ("summary", Transforms),
-    ("suppose", Reasons),
-    ("thank", Greets),
-    ("thanks", Greets),
-    ("that", Common),
-    ("the", Common),
-    ("then", Reasons),
-    ("theorem", Proves),
-    ("therefore", Reasons),
-    ("this", Common),
-    ("thread", Codes),
-    ("thus", Reasons),
-    ("times", Counts),
-    ("to", Common),
-    ("total", Counts),
-    ("tradeoff", Designs),
-    ("tradeoffs", Designs),
-    ("translate", Transforms),
-    ("translation", Transforms),
-    ("triangle", Maths),
-    ("twice", Counts),
-    ("typescript", Codes),
-    ("unlikely", Negates),
-    ("vector", Maths),
-    ("versus", Weighs),
-    ("was", Common),
-    ("what", Asks),
-    ("when", Asks),
-    ("where", Asks),
-    ("whether", Reasons),
-    ("which", Asks),
-    ("who", Asks),
-    ("whom", Asks),
-    ("whose", Asks),
-    ("why", Explains),
-    ("with", Common),
-    ("within", Constrains),
-    ("without", Constrains),
-    ("write", Writes),
-    ("you", Greets),
-    ("your", Greets),
-];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn all() -> impl Iterator<Item = &'static (&'static str, Group)> {
+        english::WORDS.iter().chain(foreign::WORDS)
+    }
+
     #[test]
-    fn table_is_sorted_lower_case_and_without_repeats() {
-        assert!(WORDS.windows(2).all(|pair| pair[0].0 < pair[1].0));
-        assert!(
-            WORDS.iter().all(|(word, _)| word.chars().all(|c| c.is_ascii_lowercase() || c == '\''))
-        );
+    fn tables_are_sorted_lower_case_and_without_repeats() {
+        for words in [english::WORDS, foreign::WORDS] {
+            assert!(words.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        }
+        assert!(all().all(|(word, _)| word.chars().all(|c| c.is_ascii_lowercase() || c == '\'')));
     }
 
     #[test]
     fn every_group_has_words_and_is_found() {
-        for (word, group) in WORDS {
-            assert_eq!(group_of(word), Some(*group));
+        // A word in both tables would be found in the first only.
+        for (word, group) in all() {
+            assert_eq!(group_of(word), Some(*group), "{word}");
         }
         for index in 0..Group::COUNT {
-            assert!(WORDS.iter().any(|(_, group)| *group as usize == index), "group {index}");
+            assert!(all().any(|(_, group)| *group as usize == index), "group {index}");
         }
         assert_eq!(group_of("zebra"), None);
     }

@@ -16,6 +16,7 @@ mod require;
 mod scan;
 pub mod session;
 pub mod strategy;
+mod task;
 
 use std::sync::Arc;
 

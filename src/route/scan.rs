@@ -3,7 +3,10 @@
 //!
 //! O(n) in the text and bounded: at most [`MAX_CHARS`] characters are read.
 
+mod word;
+
 use super::lexicon::{Group, group_of};
+use word::Word;
 
 /// Characters examined; what follows them is not seen. Long enough for a difficulty estimate, short
 /// enough that a pasted book costs no more than a page.
@@ -11,9 +14,6 @@ pub const MAX_CHARS: usize = 4_096;
 
 /// Bits of the sketch that estimates how many different words there are.
 const SKETCH_BITS: usize = 2_048;
-
-/// Longest word that is looked up in the lexicon, in bytes.
-const MAX_WORD: usize = 16;
 
 /// Raw counts over the examined text.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -122,17 +122,6 @@ impl Default for Reader {
             sketch: [0; SKETCH_BITS / 64],
         }
     }
-}
-
-/// The word being read: its lower-case ASCII form, and its shape.
-#[derive(Default)]
-struct Word {
-    bytes: [u8; MAX_WORD],
-    length: usize,
-    hash: u64,
-    camel: bool,
-    last_was_lower: bool,
-    plain: bool,
 }
 
 impl Reader {
@@ -355,32 +344,6 @@ impl Reader {
         let set: u32 = self.sketch.iter().map(|bits| bits.count_ones()).sum();
         scan.distinct_words = (set as usize).min(scan.words);
         self.scan
-    }
-}
-
-impl Word {
-    fn push(&mut self, character: char) {
-        if self.length == 0 {
-            self.plain = true;
-        }
-        let lower = character.to_ascii_lowercase();
-        if character.is_ascii_uppercase() && self.last_was_lower {
-            self.camel = true;
-        }
-        self.last_was_lower = character.is_ascii_lowercase();
-        self.hash = (self.hash ^ u64::from(u32::from(lower))).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        if !character.is_ascii() {
-            self.plain = false;
-        } else if self.length < MAX_WORD {
-            self.bytes[self.length] = lower as u8;
-        }
-        self.length += 1;
-    }
-
-    /// The word in lower case, if it is short and plain ASCII.
-    fn ascii(&self) -> Option<&str> {
-        let fits = self.plain && self.length <= MAX_WORD;
-        fits.then(|| std::str::from_utf8(&self.bytes[..self.length]).ok()).flatten()
     }
 }
 

@@ -14,7 +14,7 @@ fn wrong_command_lines_exit_2_and_say_why() {
     let home = Home::configured();
     let cases: &[(&[&str], &str)] = &[
         (&[], "Usage"),
-        (&["router", "fit"], "router"),
+        (&["router", "fit"], "--data"),
         (&["serve", "--nope"], "--nope"),
         (&["replay"], "--input"),
         (&["replay", "--input", "x", "--set", "cache"], "KEY=VALUE"),
@@ -48,6 +48,7 @@ fn every_command_has_help_with_an_example() {
         &["cache", "purge"],
         &["router"],
         &["router", "eval"],
+        &["router", "fit"],
     ];
     for command in commands {
         let help = Home::new().run(&[command, &["--help"][..]].concat()).exits(0);

@@ -81,7 +81,9 @@ async fn the_quality_header_overrides_the_configured_loss() {
         [("100%", "up/up-mini", "within_loss"), ("0", "up/up-big", "abstained")]
     {
         gateway.upstream.says("x");
-        let answer = gateway.send(&chat("auto", "hello"), &[(HEADER, loss)]).await;
+        // A request on which the shipped heads see a gap between mid and frontier.
+        let hard = chat("auto", "Prove that there is no largest prime");
+        let answer = gateway.send(&hard, &[(HEADER, loss)]).await;
         assert_eq!(answer.header("x-semgate-target"), target, "{loss}: {}", answer.text);
         assert_eq!(gateway.record(&answer).await["route"]["reason"], reason);
     }

@@ -1,6 +1,7 @@
 //! `semgate router`: the router's heads, trained and measured, and what it has learnt.
 
 mod eval;
+mod fit;
 mod manage;
 
 use std::num::NonZero;
@@ -28,6 +29,7 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Eval(eval::Args),
+    Fit(fit::Args),
     Probe(manage::Probe),
     History(manage::History),
     Rollback(manage::Rollback),
@@ -36,6 +38,7 @@ enum Command {
 pub fn run(args: &Args, env: &Env) -> Result<(), Failure> {
     match &args.command {
         Command::Eval(args) => eval::run(args, env),
+        Command::Fit(args) => fit::run(args, env),
         Command::Probe(args) => manage::probe(args, env),
         Command::History(args) => manage::history(args, env),
         Command::Rollback(args) => manage::roll_back(args, env),

@@ -2,16 +2,27 @@
 //! the basis. Pure and deterministic: the same rows give the same numbers. Reading rows, embedding
 //! prompts and writing files are the command's (`cli/router/fit`).
 //!
+//! - [`written`]: everyday prompts of our own, with their levels
+//! - [`mixture`], [`logistic`]: what the heads are trained on, and how
 //! - [`cold`]: a ranking by "longer and harder", for traffic without labels
 //! - [`basis`]: which directions of the vector a pair of models reads
 //! - [`eigen`], [`normal`]: the linear algebra of both
+//! - [`figures`], [`card`]: how good it is, for the file and for people
 
 pub mod basis;
+mod card;
 pub mod cold;
 mod eigen;
+mod figures;
+mod logistic;
+mod mixture;
 mod normal;
+mod train;
+pub mod written;
 
 use super::HEADS;
+
+pub use train::{FitFault, Trained, train};
 
 /// A recorded prompt, as far as training looks.
 #[derive(Debug, Clone, Copy)]

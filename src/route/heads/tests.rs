@@ -132,3 +132,30 @@ proptest! {
         prop_assert!(given.iter().all(|p| *p > 0.0 && *p < 1.0), "{given:?}");
     }
 }
+
+#[test]
+fn plainly_easy_requests_are_told_from_plainly_hard_ones() {
+    let heads = shipped();
+    // Words alone, without what the vector says.
+    let vector = vec![0.0; DIMENSIONS];
+    let small = |text: &str| heads.predict(&vector, &Features::of_text(text))[0];
+    let page = "The tram stops at the old mill, and in summer it goes on to the lake. ".repeat(12);
+    let easy = [
+        "Hello!".to_owned(),
+        "What is the capital of France?".to_owned(),
+        "Translate 'good night' into Spanish.".to_owned(),
+        format!("Summarise this page in a sentence:\n\n{page}"),
+        format!("Translate the following text into German.\n\n{page}"),
+    ];
+    let hard = [
+        "Prove that every finite integral domain is a field.",
+        "Derive the bias and the variance of this estimator, and prove that it is consistent.",
+        "Design a sharded, replicated ledger with failover and prove that no transfer is lost.",
+    ];
+    for easy in &easy {
+        for hard in hard {
+            let (easy_p, hard_p) = (small(easy), small(hard));
+            assert!(easy_p > hard_p + 0.1, "{easy_p} {easy} / {hard_p} {hard}");
+        }
+    }
+}
