@@ -13,6 +13,7 @@ mod explain;
 mod feedback;
 mod flight;
 mod follow;
+mod given;
 mod learnt;
 mod listen;
 mod outlook;
@@ -55,6 +56,7 @@ use crate::route::learn::{Archive, Learner, School};
 use crate::route::{Heads, RouteDecision, plan};
 
 pub use explain::Explanation;
+pub use given::Quality;
 pub use rehearse::Rehearsal;
 pub use reply::Reply;
 pub use settle::Made;

@@ -54,7 +54,7 @@ impl Gateway {
     ) -> Result<Explanation, GatewayError> {
         let now = Now::read();
         let rehearsal = self.rehearse(body, headers, caller, None, None, now).await?;
-        let Rehearsal { asked, memory, decision, key, status } = &rehearsal;
+        let Rehearsal { asked, memory, decision, key, status, .. } = &rehearsal;
         let key = match key {
             Lookup::Keyed(keyed) => {
                 json!({"exact": hex(&keyed.exact.0), "scope": hex(&keyed.scope.0)})

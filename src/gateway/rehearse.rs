@@ -21,9 +21,12 @@ use crate::now::Now;
 use crate::policy::RequestHeaders;
 use crate::record::OpenRecord;
 use crate::route::RouteDecision;
+use crate::route::learn::Pair;
 
+use super::given::{Quality, gain, label};
 use super::recall::Recall;
 use super::settle::{Admission, Made, keep, renew};
+use super::teach::Look;
 use super::{Asked, Gateway, consider};
 
 /// Everything that was decided about a rehearsed request.
@@ -32,6 +35,7 @@ pub struct Rehearsal {
     pub(super) asked: Asked,
     pub(super) memory: Recall,
     pub(super) decision: Result<RouteDecision, GatewayError>,
+    look: Option<Look>,
     pub(super) key: Lookup,
     /// `Cache-Status` as a caller would read it.
     pub(super) status: Option<String>,
@@ -63,10 +67,11 @@ impl Gateway {
         let key =
             identify(&asked.request, &asked.caller, &asked.policy, &settings.cache, asked.life);
         let memory = self.recall(&asked, key, &mut record).await;
-        let signals = self.signals(&asked, self.look(&asked, &memory).as_ref());
+        let look = self.look(&asked, &memory);
+        let signals = self.signals(&asked, look.as_ref());
         let decision = self.plan(&asked, signals.as_ref());
         let status = record.status_line();
-        Ok(Rehearsal { asked, memory, decision, key, status })
+        Ok(Rehearsal { asked, memory, decision, look, key, status })
     }
 }
 
@@ -112,6 +117,33 @@ impl Rehearsal {
     /// Whether it is served past its expiry: live, the answer would be asked again beside the line.
     pub fn renews(&self) -> bool {
         self.memory.hit().is_some_and(|hit| !hit.entry.is_fresh(self.asked.now))
+    }
+
+    /// What a live gateway would learn about routing from this request: the watchers see it, and for
+    /// `routing.shadow` of the requests a pair of tiers is compared, here by what the row says of their
+    /// models. The pair, where there was one. `draws` are uniform in [0, 1).
+    pub fn compare_tiers(
+        &self,
+        gateway: &Gateway,
+        draws: [f64; 3],
+        quality: Quality<'_>,
+    ) -> Option<Pair> {
+        let (look, learner) = (self.look.as_ref()?, gateway.learner.as_ref()?);
+        if let Some(alarm) = learner.watch(&look.lane, &look.sample, draws[0]) {
+            gateway.alarmed(&look.lane, &alarm);
+        }
+        let share = self.asked.settings.routing.shadow;
+        if draws[1] >= share || self.asked.uncovered().is_some() {
+            return None;
+        }
+        let pairs = learner.pairs(&look.lane.route);
+        let pair = pairs.get((draws[2] * pairs.len() as f64) as usize)?.clone();
+        let gain = gain(&self.asked.settings, &pair, quality)?;
+        let known = (gain, pairs.len() as f64 / share);
+        label(learner, &look.lane, &pair, &look.sample, known);
+        // So that two replays agree, whoever learns is waited for.
+        learner.settle();
+        Some(pair)
     }
 
     pub fn request(&self) -> &ChatRequest {

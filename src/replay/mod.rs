@@ -4,7 +4,7 @@
 //! `html` shows it.
 //! Contacts no provider.
 
-mod bill;
+pub mod bill;
 pub mod embed;
 pub mod html;
 pub mod input;

@@ -43,6 +43,12 @@ pub struct Tally {
     /// Rows priced by estimate.
     pub estimated: usize,
     qualities: Vec<(f64, f64)>,
+    /// Of `spend`, what was spent to learn.
+    own: Money,
+    /// Requests of which two tiers were compared.
+    pub labels: usize,
+    /// Losses that the router expected of its choices.
+    expected: Vec<f64>,
     /// Rows with a saved amount, for its interval.
     saved: Vec<f64>,
 }
@@ -95,6 +101,17 @@ impl Tally {
             (Some(cost), Some(baseline)) => self.saved.push((baseline - cost).usd()),
             _ => self.unpriced += 1,
         }
+    }
+
+    /// Counts what was spent to learn: it is taken off the savings.
+    pub fn spend_on_learning(&mut self, cost: Option<Money>) {
+        self.own += cost.unwrap_or_default();
+        self.money(cost, Some(Money::ZERO));
+    }
+
+    /// Counts the loss that the router expected of a choice, where it made one.
+    pub fn expect(&mut self, loss: Option<f64>) {
+        self.expected.extend(loss);
     }
 
     /// Counts the quality served beside the baseline's, where both are known.
@@ -150,8 +167,12 @@ impl Tally {
             "spend_usd": self.spend.usd(),
             "baseline_usd": priced.then(|| self.baseline.usd()),
             "saved_usd": priced.then(|| saved.usd()),
+            "own_spend_usd": self.own.usd(),
+            "route_labels": self.labels,
             "quality": served,
             "baseline_quality": baseline,
+            "quality_loss": served.zip(baseline).map(|(served, baseline)| baseline - served),
+            "expected_quality_loss": centre_and_error(&self.expected).map(|(mean, _)| mean),
             "estimated_share": share(self.estimated, self.requests),
             "intervals": self.intervals(hits, judged, priced),
         })
@@ -260,6 +281,9 @@ pub fn table(report: &Value) -> String {
     rows.extend(tiers.iter().map(|(name, value)| (name.as_str(), value.clone())));
     rows.push(("spend", dollars("spend_usd")));
     rows.push(("always baseline", dollars("baseline_usd")));
+    if report["route_labels"].as_u64().is_some_and(|n| n > 0) {
+        rows.push(("spent to learn", dollars("own_spend_usd")));
+    }
     rows.push(("saved", dollars("saved_usd")));
     if let (Some(served), Some(baseline)) = (number("quality"), number("baseline_quality")) {
         rows.push(("quality", format!("{served:.4} (baseline {baseline:.4})")));

@@ -67,6 +67,8 @@ pub struct Run<'a> {
     traces: Option<Vec<Trace>>,
     /// Whom to explore, the same in every run.
     chance: SmallRng,
+    /// Of whom two tiers are compared, likewise.
+    shadow: SmallRng,
     pub tally: Tally,
 }
 
@@ -85,6 +87,7 @@ impl<'a> Run<'a> {
             first: None,
             traces: traced.then(Vec::new),
             chance: SmallRng::seed_from_u64(SEED),
+            shadow: SmallRng::seed_from_u64(SEED + 1),
             tally: Tally::default(),
         }
     }
@@ -226,6 +229,9 @@ impl<'a> Run<'a> {
         self.tally.money(trace.cost, trace.baseline);
         let served = outcome(row, &planned.model).and_then(|outcome| outcome.quality);
         self.tally.quality(served, self.baseline_quality(row));
+        let expected = rehearsal.decision().ok().and_then(|decision| decision.loss);
+        self.tally.expect(expected.map(|loss| loss.expected));
+        self.shadow(rehearsal, trace.row, planned.tier.as_deref());
         let entry = format!("row-{}", trace.row + 1);
         let body = completion(row, trace.row, &planned.model, &answered);
         let took = Duration::ZERO;
@@ -234,6 +240,24 @@ impl<'a> Run<'a> {
         let verdicts = self.verdicts(rehearsal, trace.row);
         if rehearsal.remember(self.gateway, &entry, made, verdicts) {
             self.made_by.insert(entry, trace.row);
+        }
+    }
+
+    /// `routing.shadow`: whoever of a drawn pair has not answered is asked as well, by what the row says
+    /// of it, and what that costs is our own.
+    fn shadow(&mut self, rehearsal: &Rehearsal, number: usize, served: Option<&str>) {
+        let draws = std::array::from_fn(|_| self.shadow.random());
+        let row = &self.rows[number];
+        let quality = |model: &Model| outcome(row, model)?.quality;
+        let Some(pair) = rehearsal.compare_tiers(self.gateway, draws, &quality) else { return };
+        self.tally.labels += 1;
+        for tier in [&pair.weak, &pair.strong] {
+            let tier = self.settings.tier(tier).filter(|tier| Some(&*tier.name) != served);
+            let model = tier.and_then(|tier| tier.models.iter().find(|it| quality(it).is_some()));
+            if let Some(model) = model {
+                let usage = usage(row, rehearsal.request(), Some(model));
+                self.tally.spend_on_learning(cost(Some(model), &usage));
+            }
         }
     }
 

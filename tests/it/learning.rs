@@ -1,5 +1,7 @@
 //! What the router learns: from shadow calls, callers' words and probes, and that it can be undone.
 
+use semgate::replay::input::Row;
+use semgate::replay::run::Run;
 use serde_json::json;
 
 use crate::support::{CONFIG, TestGateway, chat};
@@ -211,4 +213,77 @@ async fn a_probe_places_a_model_by_its_answers() {
     assert!(p["frontier"].as_f64() <= p["mid"].as_f64(), "the frontier is no better: {p}");
     let unknown = gateway.admin("/admin/v1/router/probe", Some(json!({"model": "nobody"}))).await;
     assert_eq!((unknown.status, &unknown.json()["error"]["param"]), (400, &"model".into()));
+}
+
+/// Rows of which both models' outcomes are known: the small one is wrong about violins.
+fn labelled(n: usize) -> serde_json::Value {
+    let prompt = question(n);
+    let right = f64::from(u8::from(!prompt.contains("violin")));
+    json!({"prompt": prompt, "outcomes": {"mini": {"quality": right}, "big": {"quality": 1.0}}})
+}
+
+#[tokio::test]
+async fn live_requests_explanations_and_replays_choose_the_same_tiers() {
+    let gateway = TestGateway::of(&config("0%").replace("20%", "8%")).await;
+    let rows: Vec<_> = (0..150).map(labelled).collect();
+    let given = json!({"tenant": null, "route": "auto", "rows": rows});
+    let told = gateway.admin("/admin/v1/router/labels", Some(given)).await;
+    assert_eq!((told.status, &told.json()["labels"]), (200, &150.into()), "{}", told.text);
+    assert!(gateway.upstream.seen().is_empty(), "nobody was asked");
+    let caller = gateway.gateway.caller_of_tenant(None).expect("anonymous");
+    let headers = Default::default();
+    let mut tiers = std::collections::BTreeMap::<String, usize>::new();
+    for n in 0..63 {
+        let body = chat("auto", &question(n));
+        let explained = gateway.admin("/admin/v1/explain", Some(body.clone())).await.json();
+        let rehearsed = gateway.gateway.rehearse(
+            body.to_string().into(),
+            &headers,
+            caller.clone(),
+            None,
+            Some(0.5),
+            semgate::now::Now::read(),
+        );
+        let rehearsed = rehearsed.await.expect("a decision");
+        let rehearsed = rehearsed.decision().expect("a plan").tier.clone();
+        gateway.upstream.says("The Tiber");
+        let answer = gateway.ask("auto", &question(n)).await;
+        let live = answer.header("x-semgate-tier").to_owned();
+        assert_eq!(explained["tier"], live, "{}", question(n));
+        assert_eq!(rehearsed.as_deref(), Some(&*live), "{}", question(n));
+        *tiers.entry(live).or_default() += 1;
+    }
+    assert_eq!(tiers.len(), 2, "{tiers:?}");
+    let wrong = json!({"tenant": null, "route": "nowhere", "rows": []});
+    let refused = gateway.admin("/admin/v1/router/labels", Some(wrong)).await;
+    assert_eq!((refused.status, &refused.json()["error"]["param"]), (400, &"route".into()));
+    gateway.finish().await;
+}
+
+#[tokio::test]
+async fn a_replay_learns_as_live_traffic_would_and_pays_for_it() {
+    let replay = async |shadow: &str| {
+        let gateway = TestGateway::of(&config(shadow)).await;
+        let rows: Vec<Row> =
+            (0..150).map(|n| serde_json::from_value(labelled(n)).expect("a row")).collect();
+        let mut run = Run::new(&gateway.gateway, &rows, false);
+        for number in 0..rows.len() {
+            run.row(number, None).await;
+        }
+        let report = run.tally.report(0);
+        gateway.finish().await;
+        report
+    };
+    let blind = replay("0%").await;
+    assert_eq!((&blind["tiers"], &blind["route_labels"]), (&json!({"frontier": 150}), &0.into()));
+    assert_eq!((&blind["saved_usd"], &blind["quality_loss"]), (&0.0.into(), &0.0.into()));
+    let taught = replay("100%").await;
+    assert_eq!(taught["route_labels"], 150);
+    assert!(taught["tiers"]["small"].as_u64().is_some_and(|small| small > 20), "{taught}");
+    assert!(taught["own_spend_usd"].as_f64().is_some_and(|own| own > 0.0));
+    let loss = taught["quality_loss"].as_f64().expect("outcomes are known");
+    assert!((0.0..=0.2).contains(&loss), "{loss}");
+    let net = taught["baseline_usd"].as_f64().unwrap() - taught["spend_usd"].as_f64().unwrap();
+    assert!((taught["saved_usd"].as_f64().unwrap() - net).abs() < 1e-9);
+    assert_eq!(taught, replay("100%").await, "two replays agree");
 }

@@ -17,9 +17,9 @@ use crate::gateway::Gateway;
 
 /// Whose router.
 #[derive(Debug, clap::Args)]
-struct Of {
+pub(super) struct Of {
     #[command(flatten)]
-    admin: AdminArg,
+    pub(super) admin: AdminArg,
     /// Of a gateway that does not run, found by its configuration (as with --config)
     #[arg(long, conflicts_with = "admin")]
     offline: bool,
@@ -83,7 +83,7 @@ pub struct Rollback {
 
 impl Of {
     /// The whole gateway, which nobody else may be running.
-    fn gateway(&self, env: &Env) -> Result<Option<Arc<Gateway>>, Failure> {
+    pub(super) fn gateway(&self, env: &Env) -> Result<Option<Arc<Gateway>>, Failure> {
         if !self.offline && self.config.is_none() {
             return Ok(None);
         }
@@ -194,7 +194,7 @@ fn line(row: &Value) -> String {
     let mark = if row["current"] == true { "*" } else { " " };
     format!(
         "{mark} {:>3}  {}  {}/{}  {}{}",
-        row["version"],
+        row["version"].as_u64().unwrap_or(0),
         text("at"),
         text("tenant"),
         text("route"),

@@ -3,6 +3,7 @@
 mod eval;
 mod fit;
 mod manage;
+mod teach;
 
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ enum Command {
     Probe(manage::Probe),
     History(manage::History),
     Rollback(manage::Rollback),
+    Teach(teach::Args),
 }
 
 pub fn run(args: &Args, env: &Env) -> Result<(), Failure> {
@@ -42,6 +44,7 @@ pub fn run(args: &Args, env: &Env) -> Result<(), Failure> {
         Command::Probe(args) => manage::probe(args, env),
         Command::History(args) => manage::history(args, env),
         Command::Rollback(args) => manage::roll_back(args, env),
+        Command::Teach(args) => teach::run(args, env),
     }
 }
 

@@ -5,13 +5,19 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
 use axum::routing::{get, post};
+use bytes::Bytes;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::cache::learn::Lane;
+use crate::config::settings::Model;
 use crate::dialect::openai::strict_object;
 use crate::error::GatewayError;
 use crate::http::body::RequestBody;
 use crate::http::data::{Failure, json_response};
+
+use crate::replay::bill::outcome;
+use crate::replay::input::Row;
 
 use super::{BODY_LIMIT, Plane};
 
@@ -21,6 +27,7 @@ pub(super) fn routes() -> Router<Plane> {
         .route("/admin/v1/router/history", get(history))
         .route("/admin/v1/router/rollback", post(roll_back))
         .route("/admin/v1/router/probe", post(probe))
+        .route("/admin/v1/router/labels", post(labels))
 }
 
 async fn standings(State(plane): State<Plane>) -> Response<Body> {
@@ -50,6 +57,30 @@ async fn roll_back(
 async fn probe(State(plane): State<Plane>, request: Request) -> Result<Response<Body>, Failure> {
     let members = members(request, &["model"]).await?;
     Ok(json_response(&plane.gateway.probe(text(&members, "model")?).await?))
+}
+
+/// Labels that the operator has: `{"tenant", "route", "rows": [{"request", "outcomes"}]}`, the rows as
+/// in the replay format.
+async fn labels(State(plane): State<Plane>, request: Request) -> Result<Response<Body>, Failure> {
+    let members = members(request, &["tenant", "route", "rows"]).await?;
+    let tenant = members.get("tenant").and_then(Value::as_str);
+    let lane = plane.gateway.lane_of(tenant, text(&members, "route")?)?;
+    let rows = members.get("rows").and_then(Value::as_array).ok_or_else(|| {
+        GatewayError::bad_param("rows", "`rows` must be a list of requests with outcomes.")
+    })?;
+    let read = |row: &Value| {
+        Row::deserialize(row).map_err(|error| {
+            GatewayError::bad_param("rows", format!("`rows` has one that is not valid: {error}."))
+        })
+    };
+    let rows = rows.iter().map(read).collect::<Result<Vec<Row>, _>>()?;
+    let mut labels = 0;
+    for row in &rows {
+        let quality = |model: &Model| outcome(row, model)?.quality;
+        labels += plane.gateway.give(&lane, Bytes::from(row.body()), &quality).await?;
+    }
+    let standing = plane.gateway.settled(&lane).await?;
+    Ok(json_response(&json!({"labels": labels, "standing": standing})))
 }
 
 /// The members of a body that has no others than these.
