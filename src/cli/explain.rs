@@ -162,8 +162,10 @@ fn show(explanation: &Value) {
             line(&format!("P({tier})"), &json!(format!("{:.3}", p.as_f64().unwrap_or(0.0))));
         }
     }
+    line("features", &features(&explanation["features"]));
     line("tier", &explanation["tier"]);
     line("reason", &explanation["reason"]);
+    line("quality loss", &loss(&explanation["loss"]));
     for passed in explanation["passed_over"].as_array().into_iter().flatten() {
         let text = format!("{}: {}", text(&passed["what"]), text(&passed["why"]));
         line("passed over", &json!(text));
@@ -183,6 +185,33 @@ fn show(explanation: &Value) {
         line("note", note);
     }
     line("error", &explanation["error"]);
+}
+
+/// The features that are not nothing; null where none were looked at.
+fn features(features: &Value) -> Value {
+    let features = features.as_object().into_iter().flatten();
+    let live: Vec<String> = features
+        .filter_map(|(name, value)| Some((name, value.as_f64()?)))
+        .filter(|(_, value)| *value != 0.0)
+        .map(|(name, value)| format!("{name} {}", (value * 100.0).round() / 100.0))
+        .collect();
+    if live.is_empty() { Value::Null } else { json!(live.join(", ")) }
+}
+
+/// What the choice is expected to cost in quality, and how that is known.
+fn loss(loss: &Value) -> Value {
+    let points = |member: &str| loss[member].as_f64().map(|share| (share * 1000.0).round() / 10.0);
+    let (Some(expected), Some(bound)) = (points("expected"), points("bound")) else {
+        return Value::Null;
+    };
+    json!(match text(&loss["evidence"]) {
+        "baseline" => "none: the strongest tier answers".to_owned(),
+        "labels" => format!(
+            "{expected} points expected, at most {bound} on the mean ({} labels of this traffic)",
+            loss["labels"]
+        ),
+        _ => format!("{expected} points expected, {bound} with the doubt (shipped heads alone)"),
+    })
 }
 
 fn text(value: &Value) -> &str {

@@ -62,7 +62,10 @@ impl Place {
 impl Gateway {
     /// A turn was answered from memory: the conversation stands where it stood.
     pub(super) fn carry(&self, asked: &Asked) {
-        if let Some(place) = Place::of(asked) {
+        // The first turn continues nothing, and its hash is spared.
+        if asked.request.facts.turns > 1
+            && let Some(place) = Place::of(asked)
+        {
             self.conversations.carry(&place);
         }
     }

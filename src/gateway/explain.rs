@@ -35,6 +35,8 @@ pub struct Explanation {
     pub plan: Vec<Value>,
     pub rule: Option<String>,
     pub reason: Option<&'static str>,
+    /// What the choice is expected to cost in quality; null where no classifier chose.
+    pub loss: Value,
     pub passed_over: Vec<Value>,
     /// What of the request had no effect, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -89,6 +91,7 @@ fn explained(
         plan: Vec::new(),
         rule: asked.policy.rule.as_ref().map(|(_, text)| text.clone()),
         reason: None,
+        loss: Value::Null,
         passed_over: Vec::new(),
         notes: notes(asked),
         error: None,
@@ -102,6 +105,13 @@ fn explained(
                 decision.probabilities.iter().map(|(tier, p)| (tier.to_string(), *p)).collect();
             explanation.tier = decision.tier.as_ref().map(ToString::to_string);
             explanation.reason = Some(decision.reason.name());
+            explanation.loss = decision.loss.map_or(Value::Null, |loss| {
+                json!({
+                    "expected": loss.expected, "bound": loss.bound,
+                    "evidence": loss.evidence.name(), "labels": loss.evidence.labels(),
+                    "version": decision.version,
+                })
+            });
             explanation.plan = decision
                 .targets
                 .iter()

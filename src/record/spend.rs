@@ -31,6 +31,10 @@ pub struct Row {
     pub cost_usd: f64,
     pub saved_usd: f64,
     pub own_spend_usd: f64,
+    /// Mean quality that the router expected to lose by its choices, 0 to 1; absent where it made
+    /// none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_quality_loss: Option<f64>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -40,6 +44,9 @@ struct Sums {
     cost: Money,
     saved: Money,
     own: Money,
+    /// Choices of the router, and the quality that it expected to lose by all of them.
+    choices: u64,
+    loss: f64,
 }
 
 type Table = BTreeMap<String, Sums>;
@@ -89,6 +96,7 @@ impl Spend {
                 cost_usd: sums.cost.usd(),
                 saved_usd: sums.saved.usd(),
                 own_spend_usd: sums.own.usd(),
+                expected_quality_loss: (sums.choices > 0).then(|| sums.loss / sums.choices as f64),
             })
             .collect()
     }
@@ -106,4 +114,8 @@ fn add(table: &mut Table, name: &str, record: &DecisionRecord) {
     sums.cost += record.cost_usd.unwrap_or_default();
     sums.saved += record.saved_usd.unwrap_or_default();
     sums.own += record.own_spend_usd.unwrap_or_default();
+    if let Some(loss) = &record.route.loss {
+        sums.choices += 1;
+        sums.loss += loss.expected;
+    }
 }

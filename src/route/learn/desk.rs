@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{Builder, JoinHandle};
+use std::thread::Builder;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -25,6 +26,9 @@ use crate::route::evidence::shift::Watched;
 
 /// Notes that wait at most: labels come once in a while, and learning from them takes seconds.
 const WAITING: usize = 4096;
+
+/// How long the end of the gateway waits for what is still to be written.
+const LAST: Duration = Duration::from_secs(3);
 
 /// Every so many labels of a lane the file is relieved of what is not kept any more.
 const PRUNE: i64 = 500;
@@ -46,7 +50,8 @@ pub enum Note {
 #[derive(Debug)]
 pub struct Desk {
     notes: Mutex<Option<SyncSender<Note>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    /// Hears that the thread has come to its end.
+    ended: Mutex<Option<Receiver<()>>>,
     dropped: AtomicU64,
 }
 
@@ -68,11 +73,8 @@ impl Desk {
         let thread = thread.inspect_err(|error| {
             tracing::error!(%error, "no thread for the router to learn on: it learns nothing");
         });
-        Self {
-            notes: Mutex::new(Some(notes)),
-            thread: Mutex::new(thread.ok()),
-            dropped: AtomicU64::new(0),
-        }
+        let ended = Mutex::new(thread.ok().map(|_| ended));
+        Self { notes: Mutex::new(Some(notes)), ended, dropped: AtomicU64::new(0) }
     }
 
     /// Puts a note down. False: there was no room for it.
@@ -112,13 +114,13 @@ impl Desk {
     }
 }
 
-/// What was put down is still learnt and written.
+/// What was put down is still written, unless that takes too long: a fit may take seconds.
 impl Drop for Desk {
     fn drop(&mut self) {
         drop(self.notes.get_mut().unwrap_or_else(PoisonError::into_inner).take());
-        if let Some(thread) = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
-            // A panic there was logged as it happened.
-            let _ = thread.join();
+        if let Some(ended) = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            // An error is a thread that has panicked, which was logged as it happened.
+            let _ = ended.recv_timeout(LAST);
         }
     }
 }
@@ -211,7 +213,15 @@ impl Reader {
             .or_insert_with(|| Scholar::new(lane.route.clone(), student))
     }
 
-    fn restore(&mut self, at: Timestamp) {
+    /// Learns anew what was restored and does not fit. The file keeps its version: it may be another
+    /// build's that fits again.
+    fn renew(&mut self, at: Timestamp) {
+        for scholar in self.scholars.values_mut().filter(|scholar| scholar.is_stale()) {
+            scholar.learn(&self.school, at);
+        }
+    }
+
+    fn restore(&mut self) {
         let Some(archive) = &self.archive else { return };
         let contents = match archive.contents() {
             Ok(contents) => contents,
@@ -235,7 +245,7 @@ impl Reader {
         }
         let school = self.school.clone();
         for (lane, contents) in lanes {
-            self.scholar(&lane).restore(contents, &school, at);
+            self.scholar(&lane).restore(contents, &school);
         }
         let places = probes.into_iter().map(|probe| (probe.model, probe.position));
         self.positions.store(Arc::new(places.collect()));

@@ -42,6 +42,8 @@ pub struct Scholar {
     /// Oldest first.
     versions: VecDeque<Version>,
     fallen: Option<Watched>,
+    /// What was restored does not fit this build or configuration: the labels are to be learnt anew.
+    stale: bool,
 }
 
 /// No version of that number is kept.
@@ -59,6 +61,7 @@ impl Scholar {
             ranges: Ranges::after(0),
             versions: VecDeque::new(),
             fallen: None,
+            stale: false,
         }
     }
 
@@ -119,6 +122,7 @@ impl Scholar {
         // With labels of the new traffic it is no longer another.
         self.fallen = self.fallen.filter(|_| pairs.is_empty());
         self.new.clear();
+        self.stale = false;
         self.conclude(Cause::Learnt, (pairs, watch), school, at)
     }
 
@@ -148,9 +152,9 @@ impl Scholar {
         Ok(self.conclude(Cause::Rollback(to), known, school, at))
     }
 
-    /// What a file holds of this tenant and route. The newest version is in force at once; where it
-    /// rests on another basis, the labels are learnt from anew.
-    pub fn restore(&mut self, contents: Contents, school: &School, at: Timestamp) {
+    /// What a file holds of this tenant and route. The newest version is in force at once, as far as
+    /// it fits.
+    pub fn restore(&mut self, contents: Contents, school: &School) {
         for (number, _, pair, label) in contents.labels {
             self.keep(number, &pair, label);
         }
@@ -165,11 +169,13 @@ impl Scholar {
             let since = labels.iter().filter(|(label, _)| *label > newest.last).count();
             self.new.insert(pair.clone(), since);
         }
-        if is_whole {
-            self.put(number, pairs, watch);
-        } else {
-            self.learn(school, at);
-        }
+        self.stale = !is_whole;
+        self.put(number, pairs, watch);
+    }
+
+    /// Whether what was restored must be learnt anew.
+    pub fn is_stale(&self) -> bool {
+        self.stale
     }
 
     fn last(&self) -> Number {
