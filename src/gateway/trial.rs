@@ -52,8 +52,9 @@ impl Gateway {
     /// Whether this request is one of the share; `None` where it is not, or cannot be compared.
     pub(super) fn draw_trial(&self, asked: &Asked, look: Option<&Look>) -> Option<Trial> {
         let share = asked.settings.routing.shadow;
-        let learner =
-            self.learner.clone().filter(|_| share > 0.0 && asked.uncovered().is_none())?;
+        // What must not be stored leaves no vector behind either.
+        let is_kept = !asked.headers.cache.no_store && asked.uncovered().is_none();
+        let learner = self.learner.clone().filter(|_| share > 0.0 && is_kept)?;
         let (look, mut rng) = (look?.clone(), rand::rng());
         if rng.random::<f64>() >= share {
             return None;

@@ -3,7 +3,6 @@
 //! file fails.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
@@ -52,7 +51,6 @@ pub struct Desk {
     notes: Mutex<Option<SyncSender<Note>>>,
     /// Hears that the thread has come to its end.
     ended: Mutex<Option<Receiver<()>>>,
-    dropped: AtomicU64,
 }
 
 impl Desk {
@@ -67,29 +65,27 @@ impl Desk {
         let mut reader =
             Reader { school, archive, students, positions, scholars: HashMap::new(), last: 0 };
         // Before the first request, so that a restart forgets nothing.
-        reader.restore(now.wall);
-        let thread =
-            Builder::new().name("semgate-router".into()).spawn(move || reader.run(&waiting));
+        reader.restore();
+        let (finished, ended) = sync_channel(1);
+        let thread = Builder::new().name("semgate-router".into()).spawn(move || {
+            reader.renew(now.wall);
+            reader.run(&waiting);
+            // The file is whoever's who comes next.
+            drop(reader);
+            // Whoever waited may have given up.
+            let _ = finished.send(());
+        });
         let thread = thread.inspect_err(|error| {
             tracing::error!(%error, "no thread for the router to learn on: it learns nothing");
         });
         let ended = Mutex::new(thread.ok().map(|_| ended));
-        Self { notes: Mutex::new(Some(notes)), ended, dropped: AtomicU64::new(0) }
+        Self { notes: Mutex::new(Some(notes)), ended }
     }
 
     /// Puts a note down. False: there was no room for it.
     pub fn take(&self, note: Note) -> bool {
         let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = notes.as_ref().is_some_and(|notes| notes.try_send(note).is_ok());
-        if !taken {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        }
-        taken
-    }
-
-    /// Notes for which there was no room.
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+        notes.as_ref().is_some_and(|notes| notes.try_send(note).is_ok())
     }
 
     fn ask<T>(&self, note: impl FnOnce(SyncSender<T>) -> Note) -> Option<T> {
