@@ -20,6 +20,7 @@ mod metrics;
 mod mutation;
 mod passthrough;
 mod persistence;
+mod router_eval;
 mod routing;
 mod serve;
 mod served;

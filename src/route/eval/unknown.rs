@@ -65,3 +65,30 @@ pub fn sources<'a>(corpus: &'a Corpus, sets: &[&str]) -> BTreeSet<&'a str> {
     let of = corpus.rows.iter().filter(|row| sets.contains(&row.set));
     of.map(|row| row.source.as_str()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::recorded::rows::tests::row;
+
+    #[test]
+    fn nothing_of_the_source_or_its_questions_trains() {
+        let mut contaminated = row("mmlu_pro", "mmlu-pro", "Fresh?");
+        contaminated.contaminated = true;
+        let rows = vec![
+            row("routellm_mmlu", "routellm", "Which one?\nA. x"),
+            row("routellm_gsm8k", "routellm", "How many?"),
+            row("mmlu_pro", "mmlu-pro", "Which one?\nA. x\nB. y"),
+            row("mmlu_pro", "mmlu-pro", "Another?"),
+            row("zeroeval_gsm", "zeroeval", "How many?"),
+            contaminated,
+        ];
+        let vectors = rows.iter().map(|_| vec![0.0; 384].into()).collect();
+        let corpus = Corpus::new(rows, vectors);
+        assert_eq!(others(&corpus, "routellm"), [3]);
+        assert_eq!(others(&corpus, "zeroeval"), [0, 2, 3]);
+        let sources: Vec<&str> =
+            sources(&corpus, &["mmlu_pro", "zeroeval_gsm"]).into_iter().collect();
+        assert_eq!(sources, ["mmlu-pro", "zeroeval"]);
+    }
+}

@@ -205,6 +205,24 @@ pub(in crate::route) mod tests {
         }
     }
 
+    /// A row of two tiers that says nothing but where it is from.
+    pub fn row(set: &'static str, source: &str, prompt: &str) -> Row {
+        Row {
+            id: String::new(),
+            set,
+            source: source.to_owned(),
+            benchmark: String::new(),
+            domain: String::new(),
+            prompt: prompt.to_owned(),
+            chars: prompt.chars().count(),
+            stem: stem(prompt),
+            quality: [Some(0.0), None, Some(1.0)],
+            scores: BTreeMap::new(),
+            contaminated: false,
+            is_dev: false,
+        }
+    }
+
     fn line(set: &str, part: &str) -> String {
         format!(
             r#"{{"id":"{set}/{part}","source":"s","benchmark":"gsm","domain":"d","prompt":"Why?\nA. x",
