@@ -36,6 +36,9 @@ const LEAST_TOPIC_ROWS: usize = 2000;
 const KEEP: f64 = 0.99;
 /// Requests that the calibration weighs in that count.
 const PRIOR: f64 = 20.0;
+/// Standard errors by which a share may exceed the calibration's without being a change: a bet
+/// against the share itself would win in the long run against what the calibration did not know.
+const ERRORS: f64 = 2.0;
 
 /// Bets on the mean gain, from cautious to bold; their stakes are averaged.
 const BETS: [f64; 4] = [0.1, 0.2, 0.4, 0.7];
@@ -180,6 +183,8 @@ fn bet(p: f64) -> f64 {
 pub struct Topics {
     clusters: Clusters,
     expected: Vec<f64>,
+    /// What each share may be at most, as far as the calibration can tell.
+    most: Vec<f64>,
     /// Visits, the older the less.
     visits: Vec<f64>,
     stake: Stake,
@@ -201,8 +206,10 @@ impl Topics {
         }
         let total: f64 = expected.iter().sum();
         expected.iter_mut().for_each(|share| *share /= total);
+        let most = |share: &f64| share + ERRORS * (share * (1.0 - share) / total).sqrt();
+        let most = expected.iter().map(most).collect();
         let visits = vec![0.0; expected.len()];
-        Some(Self { clusters, expected, visits, stake: Stake::NEW })
+        Some(Self { clusters, expected, most, visits, stake: Stake::NEW })
     }
 
     /// Whether it watches vectors of such a length; what was read from a file may not.
@@ -212,7 +219,8 @@ impl Topics {
             && self.clusters.is_sound(dimensions)
             && self.expected.len() == count
             && self.visits.len() == count
-            && self.expected.iter().all(|share| *share > 0.0)
+            && self.most.len() == count
+            && self.expected.iter().chain(&self.most).all(|share| *share > 0.0)
     }
 
     /// Takes a request in.
@@ -223,7 +231,7 @@ impl Topics {
         let recent = (self.visits[at] + PRIOR * expected) / (total + PRIOR);
         self.visits.iter_mut().for_each(|count| *count *= KEEP);
         self.visits[at] += 1.0;
-        self.stake.multiply(0.5 + 0.5 * recent / expected, Watched::Topics)
+        self.stake.multiply(0.5 + 0.5 * recent / self.most[at], Watched::Topics)
     }
 }
 
