@@ -11,7 +11,6 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::access::Caller;
-use crate::config::{self, Env, Settings};
 use crate::dialect::openai::ChatRequest;
 use crate::policy::{RequestHeaders, resolve};
 use crate::route::evidence::gain::Heads as Learnt;
@@ -20,11 +19,8 @@ use crate::route::evidence::shift::{Surface, Topics};
 use crate::route::recorded::Corpus;
 use crate::route::{Features, Heads, decide};
 
-use super::SEED;
 use super::traffic::Traffic;
-
-/// The demo's configuration: three tiers by threshold.
-const DEMO: &str = include_str!("../../../config/examples/demo.yaml");
+use super::{SEED, demo};
 
 /// Requests timed.
 const REQUESTS: usize = 5000;
@@ -44,7 +40,7 @@ pub struct Times {
 /// Why no decision can be made, in words.
 #[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 pub fn measure(corpus: &Corpus, traffic: &Traffic<'_>, heads: &Heads) -> Result<Times, String> {
-    let settings = demo()?;
+    let settings = demo().map_err(|faults| faults.to_string())?;
     let mut rng = SmallRng::seed_from_u64(SEED);
     let known: Vec<usize> = (0..traffic.rows().min(KNOWN)).collect();
     let standard = traffic.standard(&known);
@@ -87,10 +83,4 @@ pub fn measure(corpus: &Corpus, traffic: &Traffic<'_>, heads: &Heads) -> Result<
     times.sort_by(f64::total_cmp);
     let at = |share: f64| percentile(&times, share).unwrap_or(0.0);
     Ok(Times { p50_us: at(0.5), p99_us: at(0.99) })
-}
-
-/// The settings of the demo.
-fn demo() -> Result<Settings, String> {
-    let loaded = config::load_text("demo.yaml", DEMO, &Env::empty(), &[]);
-    loaded.map(|loaded| loaded.settings).map_err(|faults| faults.to_string())
 }

@@ -29,6 +29,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use crate::config::{self, Env, Faults, Settings};
 use crate::route::Heads;
 use crate::route::recorded::{Corpus, FILES};
 
@@ -41,6 +42,17 @@ const SEED: u64 = 1;
 
 const MMLU: &str = "routellm_mmlu";
 const GSM8K: &str = "routellm_gsm8k";
+
+/// The demo's configuration: three tiers by threshold.
+const DEMO: &str = include_str!("../../../config/examples/demo.yaml");
+
+/// Its settings, under which decisions are timed and cases decided.
+///
+/// # Errors
+/// The faults of the file; none, in a sound build.
+pub fn demo() -> Result<Settings, Faults> {
+    config::load_text("demo.yaml", DEMO, &Env::empty(), &[]).map(|loaded| loaded.settings)
+}
 
 /// How often each protocol is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +116,8 @@ pub enum Protocol {
     Online,
     /// Time of a decision
     Decision,
+    /// Written-down requests with the tiers that are right
+    Cases,
 }
 
 /// What was measured; members that were not asked for are absent.
@@ -136,6 +150,10 @@ pub struct Report {
     pub decision_p99_us: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decision_p50_us: Option<f64>,
+    /// LiteLLM's own cases, which are not ours to ship; `None` without them.
+    pub litellm_cases: Option<cases::Outcome>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own_cases: Option<cases::Outcome>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sets: Vec<sets::Set>,
     /// Seconds that each protocol took.

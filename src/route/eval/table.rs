@@ -45,6 +45,13 @@ impl Report {
         if let (Some(p50), Some(p99)) = (self.decision_p50_us, self.decision_p99_us) {
             writeln!(out, "{:22} p50 {p50:.1} µs, p99 {p99:.1} µs", "decision")?;
         }
+        for (name, cases) in
+            [("LiteLLM's cases", &self.litellm_cases), ("our own cases", &self.own_cases)]
+        {
+            if let Some(cases) = cases {
+                writeln!(out, "{name:22} {} of {} right", cases.right, cases.of)?;
+            }
+        }
         if !self.sets.is_empty() {
             writeln!(out, "\n{:20} {:>6} {:>6} {:>7}  length", "set", "rows", "weak", "strong")?;
         }

@@ -11,11 +11,6 @@ use super::bound;
 /// Thresholds tried: this many quantiles of the scores, and then no threshold at all.
 const STEPS: usize = 200;
 
-/// How much of the variance of a batch's own mean enters the margin. 1 would be the whole of it;
-/// the search stops early by itself, which pays for a part. Chosen on recorded splits, where 0.75
-/// held in 92 to 98 % at a confidence of 90 %.
-const STRAY: f64 = 0.75;
-
 /// A labelled request as the test sees it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scored {
@@ -162,12 +157,15 @@ impl Sums {
     }
 
     /// Upper bound of the mean loss. Losses and wins are bounded apart, each with the whole risk,
-    /// and the two margins added as those of independent errors are.
+    /// and the two margins added as those of independent errors are. A batch of `horizon` requests
+    /// strays from its own mean by as much again as so many labels would. Three quarters of that
+    /// variance saved 2 % more of the cost and held in 88 % of the splits of one recorded set, where
+    /// 90 % was stated.
     fn bound(&self, stated: &Stated) -> f64 {
         let risk = 1.0 - stated.confidence;
         let up = bound::upper(self.lost, self.rows, risk) - self.lost / self.rows;
         let down = self.won / self.rows - bound::lower(self.won, self.rows, risk);
-        self.mean() + up.hypot(down) * (1.0 + STRAY * self.rows / stated.horizon).sqrt()
+        self.mean() + up.hypot(down) * (1.0 + self.rows / stated.horizon).sqrt()
     }
 }
 
@@ -249,10 +247,10 @@ mod tests {
             })
             .collect();
         let kept = kept(test(&rows, &Stated { loss: 0.03, confidence: 0.9, horizon: 400.0 }));
-        assert!((kept.threshold - 0.533_662_5).abs() < 1e-9, "{kept:?}");
-        assert!((kept.bound - 0.029_119_813_510).abs() < 1e-9, "{kept:?}");
-        assert!((kept.loss - 0.007_310_705_446).abs() < 1e-9, "{kept:?}");
-        assert_eq!(kept.weak_share, 0.535);
+        assert!((kept.threshold - 0.528_675).abs() < 1e-9, "{kept:?}");
+        assert!((kept.bound - 0.029_591_733_139).abs() < 1e-9, "{kept:?}");
+        assert!((kept.loss - 0.006_452_722_772).abs() < 1e-9, "{kept:?}");
+        assert_eq!(kept.weak_share, 0.53);
     }
 
     #[test]
