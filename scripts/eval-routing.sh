@@ -15,6 +15,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 LITELLM=1.106.2
+command="scripts/eval-routing.sh${*:+ $*}"
 profile=release json="" litellm=yes pass=()
 while [ $# -gt 0 ]; do
     case "$1" in
@@ -54,5 +55,5 @@ began="$SECONDS"
 if [ -n "$json" ]; then
     cat "$report"
 else
-    python3 scripts/routing_table.py "$report" "$profile" "$((SECONDS - began))"
+    python3 scripts/routing_table.py "$report" "$profile" "$((SECONDS - began))" "$command"
 fi

@@ -1,5 +1,5 @@
 """The table of benches/README.md from the report of `semgate router eval --json`. For scripts/eval-routing.sh:
-routing_table.py REPORT PROFILE SECONDS."""
+routing_table.py REPORT PROFILE SECONDS COMMAND."""
 
 import datetime
 import json
@@ -77,10 +77,10 @@ def processor():
 
 
 def main():
-    path, profile, seconds = sys.argv[1:]
+    path, profile, seconds, command = sys.argv[1:]
     report = json.loads(pathlib.Path(path).read_text())
     out = [f"Machine: {os.cpu_count()} cores ({processor()}), {profile} build, {int(seconds)} s with known vectors. "
-           f"Date: {datetime.date.today()}. Command: `scripts/eval-routing.sh`.", "",
+           f"Date: {datetime.date.today()}. Command: `{command}`.", "",
            "| figure | goal | measured |", "| --- | --- | --- |"]
     for name, goal, measured in ROWS:
         try:
